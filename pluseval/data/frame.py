@@ -180,7 +180,7 @@ class AnalysisFrame:
 
     @property
     def cells(self) -> pd.DataFrame:
-        """One row per cluster and period: ``cluster period entry numerator exposure persons y n`` (a copy)."""
+        """One row per cluster, period: ``cluster period entry numerator exposure persons y n`` (a copy)."""
         return self._cells.copy()
 
     @property
@@ -246,7 +246,7 @@ def _check(rows: pd.DataFrame, practices: pd.DataFrame) -> None:
         raise DesignError("AnalysisFrame: unit, cluster and period must not be missing")
     duplicated = int(rows.duplicated(["unit", "cluster", "period"]).sum())
     if duplicated:
-        raise DesignError(f"AnalysisFrame: {duplicated} duplicated unit x period rows; one row each is needed")
+        raise DesignError(f"AnalysisFrame: {duplicated} duplicated unit x period rows; give one row each")
     values = rows[["numerator", "exposure"]].to_numpy(float)
     if not np.isfinite(values).all():
         raise DesignError("AnalysisFrame: numerator and exposure must be finite; drop and count losses first")
