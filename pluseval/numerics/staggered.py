@@ -307,7 +307,7 @@ def _att_and_influence(
 
 
 def influence_standard_error(influence: np.ndarray) -> np.ndarray:
-    """Standard errors (K,) of estimates whose errors are about the means of ``influence`` (N, K) over units."""
+    """Standard errors (K,) of estimates whose errors are the means over units of ``influence`` (N, K)."""
     return np.sqrt(np.einsum("ij,ij->j", influence, influence)) / influence.shape[0]
 
 

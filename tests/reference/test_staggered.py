@@ -1,0 +1,202 @@
+"""Callaway-Sant'Anna in closed form equals R's did, and its cells equal diff-diff's without covariates."""
+
+from __future__ import annotations
+
+import json
+
+import diff_diff
+import numpy as np
+import pandas as pd
+import pytest
+
+from pluseval.numerics.multiplier import multiplier_bootstrap
+from pluseval.numerics.staggered import GroupTimeAtt, group_time_att
+from pluseval.numerics.staggered_average import AGGREGATIONS, aggregate_att
+
+ESTIMATE, ERROR = 1e-6, 1e-5
+BOOTSTRAP, R_DRAWS = 0.03, 20_000
+COMPARISONS = {"nevertreated": "never_treated", "notyettreated": "not_yet_treated"}
+
+
+def wide(frame: pd.DataFrame, *, unit: str, period: str, y: str, entry: str) -> dict[str, np.ndarray]:
+    table = frame.pivot(index=unit, columns=period, values=y)
+    return {
+        "y": table.to_numpy(),
+        "entry": frame.groupby(unit)[entry].first().to_numpy(),
+        "periods": table.columns.to_numpy(),
+    }
+
+
+def numbers(values) -> np.ndarray:
+    return np.array([np.nan if v in (None, "NA") else v for v in np.atleast_1d(values)], float)
+
+
+def assert_equals(own: GroupTimeAtt, r: dict) -> None:
+    """Every effect and average of one run of att_gt and aggte."""
+    assert own.group.tolist() == r["group"]
+    assert own.period.tolist() == r["t"]
+    assert own.att == pytest.approx(numbers(r["att"]), abs=ESTIMATE)
+    assert own.se == pytest.approx(numbers(r["se"]), rel=ERROR, nan_ok=True)
+    p = numbers(r["Wpval"]) if r.get("Wpval") else np.array([])
+    if p.size and np.isfinite(p[0]):
+        assert own.pretrend_p == pytest.approx(p[0], abs=1e-5)  # R rounds it to five decimals
+    for kind in AGGREGATIONS:
+        average, expected = aggregate_att(own, kind=kind), r["group_agg" if kind == "group" else kind]
+        assert average.overall == pytest.approx(expected["overall.att"], abs=ESTIMATE)
+        if kind == "group":
+            assert r_group_error(own) == pytest.approx(expected["overall.se"], rel=ERROR)
+        else:
+            assert average.overall_se == pytest.approx(expected["overall.se"], rel=ERROR)
+        if kind != "simple":
+            assert average.key.tolist() == np.atleast_1d(expected["egt"]).tolist()
+            assert average.att == pytest.approx(numbers(expected["att.egt"]), abs=ESTIMATE)
+            se = numbers(expected["se.egt"])
+            assert average.se[np.isfinite(se)] == pytest.approx(se[np.isfinite(se)], rel=ERROR)
+
+
+def r_group_error(own: GroupTimeAtt) -> float:
+    """The overall error of aggte(type = "group") in did 2.1.2, which repeats the first cohort for all.
+
+    It perturbs all shares by membership of the first cohort (``group[k]`` where ``glist[k]`` is meant).
+    """
+    average = aggregate_att(own, kind="group")
+    total = own.shares.sum()
+    first = own.membership[:, :1] - own.shares
+    move = first / total - first.sum(axis=1, keepdims=True) * own.shares / total**2
+    influence = average.influence @ (own.shares / total) + move @ average.att
+    return float(np.sqrt((influence**2).sum()) / own.units.size)
+
+
+@pytest.fixture
+def referrals(reference_data) -> dict[str, np.ndarray]:
+    data = reference_data("practice_year_referrals")
+    return wide(
+        data.assign(pct=100 * data.referrals / data.list_size),
+        unit="practice_id",
+        period="year",
+        y="pct",
+        entry="cohort",
+    )
+
+
+@pytest.fixture
+def unbalanced(reference_data) -> dict[str, np.ndarray]:
+    data = reference_data("practice_year_referrals_unbalanced")
+    return wide(
+        data.assign(pct=100 * data.referrals / data.list_size),
+        unit="practice_id",
+        period="year",
+        y="pct",
+        entry="cohort",
+    )
+
+
+@pytest.fixture
+def mpdta(shared_data) -> dict[str, np.ndarray]:
+    path = shared_data() / "data" / "validation" / "mpdta.csv"
+    if not path.exists():
+        pytest.skip("mpdta.csv is not in the shared data")
+    return wide(pd.read_csv(path), unit="countyreal", period="year", y="lemp", entry="first.treat")
+
+
+@pytest.fixture
+def mpdta_values(shared_data) -> dict:
+    path = shared_data() / "reference" / "values" / "did_att_gt_mpdta.json"
+    if not path.exists():
+        pytest.skip("did_att_gt_mpdta.json is not in the shared data")
+    return json.loads(path.read_text(encoding="utf-8"))["results"]
+
+
+@pytest.mark.parametrize("r_comparison", COMPARISONS)
+@pytest.mark.parametrize("method", ["dr", "reg", "ipw"])
+def test_referrals_equal_r(method, r_comparison, referrals, reference):
+    r = reference("did_att_gt_referrals")["results"][f"referrals_{method}_{r_comparison}_none"]
+    assert_equals(group_time_att(**referrals, comparison=COMPARISONS[r_comparison]), r)
+
+
+def test_universal_base_equals_r(referrals, reference):
+    r = reference("did_att_gt_referrals")["results"]["referrals_dr_never_universal"]
+    assert_equals(group_time_att(**referrals, comparison="never_treated", base="universal"), r)
+
+
+def test_weights_equal_r(referrals, reference, reference_data):
+    r = reference("did_att_gt_referrals")["results"]["referrals_reg_never_weighted"]
+    data = reference_data("practice_year_referrals").sort_values("year")
+    weights = data.groupby("practice_id").list_size.first().to_numpy()
+    assert_equals(group_time_att(**referrals, comparison="never_treated", weights=weights), r)
+
+
+@pytest.mark.parametrize("missing", ["drop", "allow"])
+def test_unbalanced_panels_equal_r(missing, unbalanced, reference):
+    r = reference("did_att_gt_referrals")["results"][f"unbalanced_{missing}"]
+    own = group_time_att(**unbalanced, comparison="never_treated", missing=missing)
+    incomplete = int(np.isnan(unbalanced["y"]).any(axis=1).sum())
+    assert own.n_incomplete == (incomplete if missing == "drop" else 0)
+    assert_equals(own, r)
+
+
+@pytest.mark.parametrize("r_comparison", COMPARISONS)
+def test_mpdta_equals_r(r_comparison, mpdta, mpdta_values):
+    r = mpdta_values[f"mpdta_dr_{r_comparison}_none"]
+    assert_equals(group_time_att(**mpdta, comparison=COMPARISONS[r_comparison]), r)
+
+
+def test_mpdta_with_anticipation_equals_r(mpdta, mpdta_values):
+    r = mpdta_values["mpdta_dr_never_anticip1"]
+    assert_equals(group_time_att(**mpdta, comparison="never_treated", anticipation=1), r)
+
+
+def test_mpdta_with_universal_base_equals_r(mpdta, mpdta_values):
+    r = mpdta_values["mpdta_dr_never_none_universal"]
+    assert_equals(group_time_att(**mpdta, comparison="never_treated", base="universal"), r)
+
+
+def test_the_group_average_counts_each_cohort_where_r_counts_the_first(referrals):
+    """A deliberate difference from did 2.1.2: the overall error by cohort, here by less than a fifth."""
+    own = group_time_att(**referrals, comparison="never_treated")
+    ratio = r_group_error(own) / aggregate_att(own, kind="group").overall_se
+    assert ratio != pytest.approx(1, abs=1e-9)
+    assert 0.8 < ratio < 1.25
+
+
+def assert_draws_agree(influence: np.ndarray, se: np.ndarray, critical: float | None) -> None:
+    """Within 3 %, or four Monte Carlo errors where 20,000 draws settle an interquartile range less well."""
+    runs = [multiplier_bootstrap(influence, draws=R_DRAWS, seed=seed) for seed in range(8)]
+    own = np.array([[*run.se, run.critical] for run in runs])
+    expected = np.append(se, np.nan if critical is None else critical)
+    tolerance = np.maximum(
+        BOOTSTRAP * np.abs(own.mean(axis=0)), 4 * own.std(axis=0, ddof=1) * np.sqrt(1 + 1 / 8)
+    )
+    compared = np.isfinite(expected)
+    assert compared.any()
+    assert (np.abs(own.mean(axis=0) - expected) <= tolerance)[compared].all()
+
+
+def test_multiplier_bootstrap_equals_r(referrals, reference):
+    r = reference("did_att_gt_referrals")["results"]["referrals_bootstrap20000"]
+    own = group_time_att(**referrals, comparison="never_treated")
+    assert_draws_agree(own.influence, numbers(r["se"]), r["crit.val"])
+    events = r["dynamic"]
+    assert_draws_agree(aggregate_att(own, kind="dynamic").influence, numbers(events["se"]), events["crit"])
+    assert_draws_agree(aggregate_att(own).overall_influence, numbers(r["simple"]["se"]), None)
+
+
+@pytest.mark.parametrize("comparison", ["never_treated", "not_yet_treated"])
+def test_closed_form_equals_diff_diff_without_covariates(comparison, referrals):
+    units, length = referrals["y"].shape
+    frame = pd.DataFrame(
+        {
+            "unit": np.repeat(np.arange(units), length),
+            "time": np.tile(referrals["periods"], units),
+            "y": referrals["y"].ravel(),
+            "first": np.repeat(referrals["entry"], length),
+        }
+    )
+    fitted = diff_diff.CallawaySantAnna(control_group=comparison, n_bootstrap=0).fit(
+        frame, outcome="y", unit="unit", time="time", first_treat="first"
+    )
+    own = group_time_att(**referrals, comparison=comparison)
+    for group, period, att in zip(own.group, own.period, own.att, strict=True):
+        if period >= group:
+            assert fitted.group_time_effects[(group, period)]["effect"] == pytest.approx(att, abs=ESTIMATE)
+    assert fitted.overall_att == pytest.approx(aggregate_att(own).overall, abs=ESTIMATE)
