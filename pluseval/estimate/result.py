@@ -169,8 +169,9 @@ class Estimate:
         size = " + ".join(str(n) for n in arms if n) or str(self.n_clusters)
         mark = f" [{self.source.label}]" if self.source.label else ""
         return (
-            f"{self.term}: {self.estimate:.{digits}f} {unit} ({self.level:.0%} CI {self.conf_low:.{digits}f} to "
-            f"{self.conf_high:.{digits}f}{p}; {size} practices; {self.inference}){mark}"
+            f"{self.term}: {self.estimate:.{digits}f} {unit} ({self.level:.0%} CI "
+            f"{self.conf_low:.{digits}f} to {self.conf_high:.{digits}f}{p}; {size} practices; "
+            f"{self.inference}){mark}"
         )
 
 
@@ -225,5 +226,8 @@ class EstimateSet:
 
     def __str__(self) -> str:
         lines = [self.title, *(f"  {e}" for e in self.estimates)]
-        lines += [f"  {j.name}: statistic {j.statistic:.3f}, p = {j.p_value:.3f} ({j.inference})" for j in self.joint]
+        lines += [
+            f"  {j.name}: statistic {j.statistic:.3f}, p = {j.p_value:.3f} ({j.inference})"
+            for j in self.joint
+        ]
         return "\n".join(lines)

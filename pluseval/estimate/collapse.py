@@ -1,0 +1,264 @@
+"""One value per practice and window: what every practice-level estimator starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from pluseval.data.frame import AnalysisFrame, Loss
+from pluseval.errors import DesignError
+
+Average = Literal["ratio_of_sums", "mean_of_ratios"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A period, or several in a row (both ends included)."""
+
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        if self.first > self.last:
+            raise DesignError(
+                f"a window runs from its first to its last period, found ({self.first}, {self.last})"
+            )
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def __contains__(self, period: int) -> bool:
+        return self.first <= period <= self.last
+
+
+@dataclass(frozen=True)
+class Collapsed:
+    """Values of G practices in W windows, with what was left out.
+
+    Attributes
+    ----------
+    clusters : Index (G,)
+        Practices in their own order, so that the order of rows does not matter.
+    treated : bool array (G,)
+    values, exposures, numerators : arrays (G, W)
+    windows : tuple of Window
+    columns : mapping
+        Practice-level columns of the frame, each (G,).
+    losses : tuple of Loss
+        Those of the frame, and practices without every window.
+    notes : tuple of str
+    """
+
+    clusters: pd.Index
+    treated: np.ndarray
+    values: np.ndarray
+    exposures: np.ndarray
+    numerators: np.ndarray
+    windows: tuple[Window, ...]
+    columns: Mapping[str, np.ndarray] = field(repr=False)
+    losses: tuple[Loss, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def keep(self, kept: np.ndarray, reason: str) -> Collapsed:
+        """The practices where ``kept`` is true; the others are a loss with its reason."""
+        lost = int(np.sum(~kept))
+        if not lost:
+            return self
+        return Collapsed(
+            clusters=self.clusters[kept],
+            treated=self.treated[kept],
+            values=self.values[kept],
+            exposures=self.exposures[kept],
+            numerators=self.numerators[kept],
+            windows=self.windows,
+            columns={name: column[kept] for name, column in self.columns.items()},
+            losses=(*self.losses, Loss(reason, lost)),
+            notes=self.notes,
+        )
+
+
+def two_windows(
+    frame: AnalysisFrame,
+    periods: Sequence[int] | None,
+    windows: Sequence[Sequence[int]] | None,
+    *,
+    asked_by: str = "did",
+) -> tuple[Window, Window]:
+    """The two windows that a change is between.
+
+    Raises
+    ------
+    DesignError
+        Both or neither named where the frame does not have exactly two periods, windows that overlap or are
+        in the wrong order, or a window without data.
+    """
+    if periods is not None and windows is not None:
+        raise DesignError(f"{asked_by}: give periods=(before, after) or windows=((a, b), (c, d)), not both")
+    present = frame.periods
+    if len(present) < 2:
+        raise DesignError(
+            f"{asked_by} needs 2 periods, found 1 ({present[0]}): a change cannot be seen in a single "
+            "period; group_means describes one"
+        )
+    if periods is None and windows is None:
+        if len(present) != 2:
+            raise DesignError(
+                f"{asked_by} needs 2 periods, found {len(present)} ({', '.join(map(str, present))}); name "
+                f"them with periods=({present[0]}, {present[-1]}) or windows=((first, last), (first, "
+                "last)); use staggered_did or event_study for more"
+            )
+        periods = present
+    if windows is not None:
+        if len(windows) != 2 or any(len(w) != 2 for w in windows):
+            raise DesignError(f"{asked_by}: windows are two pairs, as ((2013, 2015), (2017, 2019))")
+        before, after = (Window(int(a), int(b)) for a, b in windows)
+    else:
+        if len(periods) != 2:
+            raise DesignError(f"{asked_by}: periods are two, as (2018, 2019); found {len(periods)}")
+        before, after = (Window(int(p), int(p)) for p in periods)
+    if before.last >= after.first:
+        raise DesignError(
+            f"{asked_by}: {before} and {after} overlap or are in the wrong order; give the earlier first"
+        )
+    for window in (before, after):
+        if not any(p in window for p in present):
+            raise DesignError(
+                f"{asked_by}: no row of {frame.measure.label} in {window}; the frame has "
+                f"{', '.join(map(str, present))}"
+            )
+    return before, after
+
+
+def collapse(
+    frame: AnalysisFrame, windows: Sequence[Window], *, average: Average = "ratio_of_sums"
+) -> Collapsed:
+    """One value per practice and window; practices without every window are dropped and counted.
+
+    Parameters
+    ----------
+    frame : AnalysisFrame
+    windows : sequence of Window
+    average : {"ratio_of_sums", "mean_of_ratios"}
+        Over the periods of a window: sum of numerators by sum of exposures, or the mean of the periods'
+        ratios.
+
+    Raises
+    ------
+    DesignError
+        An unknown average, numerators that are all zero, or no practice with every window.
+    """
+    if average not in ("ratio_of_sums", "mean_of_ratios"):
+        raise DesignError(f"average is {average!r}; use 'ratio_of_sums' or 'mean_of_ratios'")
+    cells = frame.cells
+    inside = cells["period"].map(lambda p: next((i for i, w in enumerate(windows) if p in w), -1))
+    cells = cells.assign(window=inside)[inside >= 0]
+    grouped = cells.groupby(["cluster", "window"], sort=True)
+    table = grouped.agg(
+        numerator=("numerator", "sum"), exposure=("exposure", "sum"), mean=("y", "mean"), years=("y", "size")
+    ).unstack("window")
+    wide = {
+        name: table[name].reindex(columns=range(len(windows))) for name in ("numerator", "exposure", "mean")
+    }
+    complete = wide["numerator"].notna().all(axis=1).to_numpy()
+    if not complete.any():
+        raise DesignError(f"no practice has a value in each of {', '.join(map(str, windows))}")
+    if not np.any(wide["numerator"].to_numpy()[complete]):
+        raise DesignError(
+            f"{frame.measure.label}: every value in {', '.join(map(str, windows))} is zero, so there is "
+            "nothing to compare; check the extract or the filter"
+        )
+    if average == "ratio_of_sums":
+        values = frame.measure.per * wide["numerator"].to_numpy() / wide["exposure"].to_numpy()
+    else:
+        values = wide["mean"].to_numpy()
+    clusters = table.index
+    practices = frame.practices.loc[clusters]
+    years = table["years"].reindex(columns=range(len(windows))).to_numpy()[complete]
+    partial = int(np.sum((years < years.max(axis=0)).any(axis=1)))
+    notes = (
+        (f"{partial} practices lack a year of a window; their other years stand for it",) if partial else ()
+    )
+    everything = Collapsed(
+        clusters=clusters,
+        treated=frame.treated.loc[clusters].to_numpy(bool),
+        values=values,
+        exposures=wide["exposure"].to_numpy(),
+        numerators=wide["numerator"].to_numpy(),
+        windows=tuple(windows),
+        columns={str(name): practices[name].to_numpy() for name in practices.columns},
+        losses=frame.losses,
+        notes=notes,
+    )
+    absent = frame.cells["cluster"].nunique() - clusters.size
+    named = "both periods" if len(windows) == 2 else "every period"
+    kept = everything.keep(complete, f"practices without a value in {named}")
+    if absent:  # practices with no row in any window at all belong to the same loss
+        here = int(np.sum(~complete))
+        losses = (*frame.losses, Loss(f"practices without a value in {named}", absent + here))
+        kept = Collapsed(**{**kept.__dict__, "losses": losses})
+    return kept
+
+
+def covariates(collapsed: Collapsed, adjust: Sequence[str]) -> tuple[Collapsed, np.ndarray, tuple[str, ...]]:
+    """Practice-level covariates as columns, and the practices that have them all.
+
+    A name is a column of ``frame.practices``, ``log(column)``, or ``baseline``, the value in the first
+    window. Text becomes one indicator for each level but the first.
+
+    Returns
+    -------
+    collapsed, columns (G, p), names
+
+    Raises
+    ------
+    DesignError
+        An unknown column, the logarithm of a value that is not positive, or a covariate that does not vary.
+    """
+    if isinstance(adjust, str):
+        adjust = (adjust,)
+    raw = {name: _covariate(collapsed, name) for name in adjust}
+    known = np.ones(collapsed.clusters.size, dtype=bool)
+    for column in raw.values():
+        known &= ~pd.isna(column)
+    kept = collapsed.keep(known, f"practices without {' or '.join(adjust)}")
+    blocks = [np.empty((kept.clusters.size, 0))]
+    for name, column in raw.items():
+        values = column[known]
+        if values.dtype.kind in "OUSb":
+            levels = sorted({str(v) for v in values})
+            block = np.column_stack(
+                [values.astype(str) == level for level in levels[1:]] or [np.zeros(values.size)]
+            )
+        else:
+            block = values.astype(float)[:, None]
+        if values.size == 0 or np.all(block == block[0]):
+            raise DesignError(f"adjust={name!r} does not vary between practices; leave it out")
+        blocks.append(block.astype(float))
+    return kept, np.concatenate(blocks, axis=1), tuple(adjust)
+
+
+def _covariate(collapsed: Collapsed, name: str) -> np.ndarray:
+    if name == "baseline":
+        return collapsed.values[:, 0]
+    inner = name[4:-1] if name.startswith("log(") and name.endswith(")") else name
+    if inner not in collapsed.columns:
+        has = ", ".join(sorted(collapsed.columns)) or "none"
+        raise DesignError(
+            f"adjust={name!r}: the frame has no practice column {inner!r} (it has: {has}); "
+            "add one with frame.with_practices"
+        )
+    column = np.asarray(collapsed.columns[inner])
+    if inner == name:
+        if column.dtype.kind == "M":
+            raise DesignError(f"adjust={name!r} is a date; give a number or a text column")
+        return column
+    values = column.astype(float)
+    if np.any(values <= 0):
+        raise DesignError(
+            f"adjust={name!r}: {int(np.sum(values <= 0))} practices have a value of zero or less"
+        )
+    return np.log(values)
