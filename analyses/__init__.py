@@ -1,0 +1,1 @@
+"""The evaluation: the plan, fixed before this code met a real extract, and one module per question."""

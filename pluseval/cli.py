@@ -1,0 +1,227 @@
+"""The command line: ``validate synthesize run release compare book evaluate``.
+
+Heavy parts are imported inside the commands, so that ``pluseval --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from pluseval.errors import PlusevalError
+
+app = typer.Typer(
+    name="pluseval",
+    help="Evaluate GP practices of the future on the Triple Aim: health, experienced quality and costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DataOption = Annotated[
+    Optional[list[Path]],  # noqa: UP007, UP045 - typer reads the annotation at run time
+    typer.Option("--data", help="A study folder or the folder of Vektis downloads; may be given twice. "
+                 "Default: the embedded synthetic study."),
+]
+PlanOption = Annotated[
+    Optional[Path],  # noqa: UP007, UP045
+    typer.Option("--plan", help="The analysis plan (TOML). Default: the project's analyses/plan.toml."),
+]
+
+
+class Kind(StrEnum):
+    """What kind of synthetic study is made."""
+
+    planted = "planted"
+    conditioned = "conditioned"
+
+
+def _version(value: bool) -> None:
+    if value:
+        from pluseval import __version__
+
+        typer.echo(f"pluseval {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 done, 2 wrong usage, 3 not found, 4 unreadable, 5 data break the contract, 6 plan,
+    7 design, 8 conditioned study refused, 9 disclosure, 10 stale, 11 not comparable."""
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(help="A study folder.")],
+    mapping: Annotated[
+        Optional[Path], typer.Option(help="A mapping.toml for a real extract.")  # noqa: UP007, UP045
+    ] = None,
+) -> None:
+    """Check a study against the data contract: every failure at once, as table, column, rule and count."""
+    from pluseval.data.load import validate as check
+
+    report = check(path, mapping=mapping)
+    typer.echo(str(report))
+    report.raise_if_failed()
+
+
+@app.command()
+def synthesize(
+    out: Annotated[Path, typer.Argument(help="The folder to make.")],
+    kind: Annotated[
+        Kind,
+        typer.Option(help="planted: effects set in the generator. conditioned: practice shocks drawn so that "
+                     "the published figures come back; no evidence."),
+    ] = Kind.planted,
+    seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 2016,
+    effects: Annotated[
+        Optional[str],  # noqa: UP007, UP045
+        typer.Option(help="default, null, benefit, harm, heterogeneous, or a TOML file of effects."),
+    ] = None,
+    programme: Annotated[
+        Optional[list[str]], typer.Option(help="OZL, WM or MH; may be repeated.")  # noqa: UP007, UP045
+    ] = None,
+    practices: Annotated[
+        Optional[int], typer.Option(help="Number of comparison practices.")  # noqa: UP007, UP045
+    ] = None,
+    patients: Annotated[
+        Optional[int], typer.Option(help="Number of enlisted patients, all practices.")  # noqa: UP007, UP045
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")] = False,
+) -> None:
+    """Make a synthetic study with a known truth (truth.json)."""
+    from pluseval.data.synthetic.commands import synthesize_from_options
+
+    with _progress("Synthesize") as progress:
+        folder = synthesize_from_options(
+            out,
+            kind=kind.value,
+            seed=seed,
+            effects=effects,
+            programmes=tuple(programme or ()),
+            comparison_practices=practices,
+            patients=patients,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(f"{kind.value} synthetic study in {folder}; its truth is in truth.json")
+
+
+@app.command()
+def run(
+    data: DataOption = None,
+    plan: PlanOption = None,
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("results"),
+) -> None:
+    """Run the planned evaluation and write its released results to OUT/<run>."""
+    from pluseval.pipeline.run import run as evaluate_data
+
+    with _progress("Evaluate") as progress:
+        done = evaluate_data(data, plan=plan, out=out, progress=progress)
+    typer.echo(done.summary())
+
+
+@app.command()
+def release(
+    results: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    to: Annotated[Path, typer.Option(help="The folder of the bundle to make.")],
+) -> None:
+    """Turn a run into a bundle that may leave: tables, figures, manifest, and what was suppressed by which rule."""
+    from pluseval.pipeline.bundle import make_bundle
+
+    typer.echo(make_bundle(results, to).summary())
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="The earlier run or bundle.")],
+    new: Annotated[Path, typer.Argument(help="The later run or bundle.")],
+) -> None:
+    """Which numbers changed, by how much, and whether data, plan, code or environment changed."""
+    from pluseval.report.compare import compare as compare_results
+
+    typer.echo(compare_results(old, new).to_markdown())
+
+
+@app.command()
+def book(
+    data: DataOption = None,
+    plan: PlanOption = None,
+    results: Annotated[
+        Optional[list[Path]],  # noqa: UP007, UP045
+        typer.Option("--results", help="Released bundles to build from, where the data are not."),
+    ] = None,
+    out: Annotated[
+        Optional[Path], typer.Option(help="Where the book is built. Default: book/_build in a clone.")  # noqa: UP007, UP045
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--all", help="Build every page again.")] = False,
+) -> None:
+    """Evaluate where needed and build the book; warnings are errors."""
+    from pluseval.pipeline.book import build_book
+
+    with _progress("Book") as progress:
+        page = build_book(data, plan=plan, results=results, out=out, rebuild=rebuild, progress=progress)
+    typer.echo(f"The book is at {page}")
+
+
+@app.command()
+def evaluate(
+    data: DataOption = None,
+    plan: PlanOption = None,
+    released: Annotated[
+        Optional[Path], typer.Option(help="The last released bundle, to compare with.")  # noqa: UP007, UP045
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
+) -> None:
+    """What CI does with new data: validate, run, release, compare, build the book, check that nothing is stale."""
+    from pluseval.pipeline.evaluate import evaluate as evaluate_all
+
+    with _progress("Evaluate") as progress:
+        done = evaluate_all(data, plan=plan, released=released, out=out, progress=progress)
+    typer.echo(done.summary())
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on a terminal; a line per step elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description:<48}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+    )
+    task = bar.add_task(title, total=None)
+    seen = [""]
+
+    def report(step: str, done: int, total: int) -> None:
+        if not console.is_terminal and step != seen[0]:
+            console.print(f"{title}: {step}", highlight=False)
+            seen[0] = step
+        bar.update(task, description=step, completed=done, total=total)
+
+    if not console.is_terminal:
+        yield report
+        return
+    with bar:
+        yield report
+
+
+def main() -> None:
+    """Run the command line; an error of pluseval becomes its message and its exit code."""
+    try:
+        app()
+    except PlusevalError as error:
+        typer.echo(f"pluseval: {error}", err=True)
+        sys.exit(error.exit_code)

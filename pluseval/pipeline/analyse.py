@@ -1,0 +1,232 @@
+"""From the plan to estimates: what every question's module asks of the library, in the plan's own terms."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from pluseval.data.frame import AnalysisFrame
+from pluseval.data.study import Study
+from pluseval.errors import DesignError, PlanError
+from pluseval.estimate.adjacent import adjacent_changes
+from pluseval.estimate.did import did
+from pluseval.estimate.event_study import event_study
+from pluseval.estimate.inference import INFERENCES, Inference
+from pluseval.estimate.means import group_means
+from pluseval.estimate.ratio import rate_ratio_did
+from pluseval.estimate.result import Estimate, EstimateSet
+from pluseval.estimate.single_arm import single_arm
+from pluseval.estimate.staggered import staggered_did
+from pluseval.pipeline.plan import InferenceChoice, Outcome, Plan, Question, Variation
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the module of one question found.
+
+    Parameters
+    ----------
+    sets : tuple of EstimateSet
+        The estimates, not yet released.
+    skipped : tuple of (str, str)
+        Planned sensitivity analyses that these data cannot carry, each with its reason.
+    facts : dict
+        Further facts for the pages, free of any person's or practice's value.
+    """
+
+    sets: tuple[EstimateSet, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __add__(self, other: Analysis) -> Analysis:
+        """Both findings together."""
+        return Analysis(self.sets + other.sets, self.skipped + other.skipped, {**self.facts, **other.facts})
+
+
+def analyse_question(study: Study, plan: Plan, question: Question) -> Analysis:
+    """Every planned estimate of one question for which the study has the table."""
+    found = Analysis()
+    for outcome in plan.of_question(question):
+        if study.has(outcome.table):
+            found += planned(study, outcome, plan)
+    return found
+
+
+def inference_of(choice: InferenceChoice) -> Inference:
+    """The inference value that the plan names.
+
+    Raises
+    ------
+    PlanError
+        If there is no procedure of that name, or it has no such parameter.
+    """
+    if choice.kind not in INFERENCES:
+        raise PlanError(f"the plan asks for inference {choice.kind!r}; there are {', '.join(sorted(INFERENCES))}")
+    try:
+        return INFERENCES[choice.kind](**choice.parameters)
+    except TypeError as error:
+        raise PlanError(f"inference {choice.kind!r} of the plan: {error}") from None
+
+
+def outcome_function(reference: str) -> Callable[..., AnalysisFrame]:
+    """The function ``module:function`` that makes an outcome of a study.
+
+    Raises
+    ------
+    PlanError
+        If there is no such module or function.
+    """
+    module, name = reference.split(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise PlanError(f"the plan names the outcome function {reference!r}, which is not there") from None
+
+
+def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | None = None) -> AnalysisFrame:
+    """The frame of a planned outcome, as the plan or one of its sensitivity analyses defines it."""
+    options = outcome.options if variation is None or variation.options is None else variation.options
+    attribution = plan.estimand.attribution
+    if variation is not None and variation.attribution is not None:
+        attribution = variation.attribution
+    if outcome.table == "insured_years":
+        options = {**options, "attribution": attribution}
+    frame = outcome_function(outcome.function)(study, **options)
+    if "list_size" in frame.practices.columns:
+        frame = frame.with_practices({"log_list_size": np.log(frame.practices["list_size"].astype(float))})
+    return frame
+
+
+def estimate_of(
+    frame: AnalysisFrame, outcome: Outcome, plan: Plan, variation: Variation | None = None
+) -> Estimate:
+    """One planned contrast of one outcome: the primary one, or a variation of it."""
+    v = variation or Variation(name="primary")
+    chosen = {
+        "inference": inference_of(v.inference or outcome.inference),
+        "margin": outcome.margin,
+        "average": v.average or plan.estimand.average,
+        "level": 1 - plan.alpha,
+    }
+    periods = v.periods if v.periods is not None else outcome.periods
+    windows = v.windows or outcome.windows or (plan.windows.before, plan.windows.after)
+    chosen.update({"periods": periods} if periods else {"windows": windows})
+    design = v.design or outcome.design
+    if design == "single_arm":
+        estimate = single_arm(frame, **chosen)
+    else:
+        adjust = v.adjust if v.adjust is not None else outcome.adjust
+        estimate = did(frame, adjust=adjust, weights=v.weight or plan.estimand.weight, **chosen)
+    sheet = replace(estimate.estimand, treated_as=plan.estimand.treated_as)
+    return replace(estimate, term=v.name, estimand=sheet)
+
+
+def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
+    """Everything that the plan asks of one outcome, primary first.
+
+    A sensitivity analysis that the data cannot carry (no comparator survey, say) is skipped with its reason;
+    the primary one never is.
+    """
+    frame = frame_of(study, outcome, plan)
+    label, label_nl = frame.measure.label, frame.measure.label_nl
+    primary = estimate_of(frame, outcome, plan)
+    sets = [
+        EstimateSet(f"{outcome.key}.primary", f"{label}: primary", (primary,), title_nl=f"{label_nl}: primair"),
+        replace(
+            group_means(frame, level=1 - plan.alpha),
+            name=f"{outcome.key}.levels",
+            title=f"{label} by year",
+            title_nl=f"{label_nl} per jaar",
+        ),
+    ]
+    if outcome.published is not None:
+        published = estimate_of(frame, outcome, plan, outcome.published)
+        sets.append(
+            EstimateSet(
+                f"{outcome.key}.published",
+                f"{label}: the published reading",
+                (published,),
+                title_nl=f"{label_nl}: de gepubliceerde lezing",
+            )
+        )
+    estimates, skipped = [primary], []
+    for variation in outcome.sensitivity:
+        try:
+            estimates.append(_varied(study, frame, outcome, plan, variation))
+        except DesignError as reason:
+            skipped.append((f"{outcome.key}: {variation.name}", str(reason)))
+    if len(estimates) > 1:
+        sets.append(
+            EstimateSet(
+                f"{outcome.key}.sensitivity",
+                f"{label}: sensitivity of the primary result",
+                tuple(estimates),
+                title_nl=f"{label_nl}: gevoeligheid van het primaire resultaat",
+            )
+        )
+    return Analysis(tuple(sets + _further(frame, outcome, plan)), tuple(skipped))
+
+
+def _varied(
+    study: Study, frame: AnalysisFrame, outcome: Outcome, plan: Plan, variation: Variation
+) -> Estimate:
+    if variation.options is not None or variation.attribution is not None:
+        frame = frame_of(study, outcome, plan, variation)
+    return estimate_of(frame, outcome, plan, variation)
+
+
+def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[EstimateSet]:
+    inference = inference_of(outcome.inference)
+    label, label_nl = frame.measure.label, frame.measure.label_nl
+    sets = []
+    if outcome.ratio:
+        ratio = rate_ratio_did(
+            frame,
+            inference=inference,
+            windows=(plan.windows.before, plan.windows.after),
+            level=1 - plan.alpha,
+        )
+        sets.append(
+            EstimateSet(
+                f"{outcome.key}.ratio",
+                f"{label}: change on the ratio scale",
+                (replace(ratio, term="ratio"),),
+                title_nl=f"{label_nl}: verandering als verhouding",
+            )
+        )
+    if outcome.event_study:
+        study_set = event_study(frame, inference=inference, reference=plan.windows.reference)
+        sets.append(
+            replace(
+                study_set,
+                name=f"{outcome.key}.event_study",
+                title=f"{label}: difference from {plan.windows.reference}, year by year",
+                title_nl=f"{label_nl}: verschil met {plan.windows.reference}, jaar voor jaar",
+            )
+        )
+    if outcome.adjacent is not None:
+        adjacent = adjacent_changes(
+            frame, inference=inference, draws=outcome.adjacent.draws, seed=outcome.adjacent.seed
+        )
+        sets.append(
+            replace(
+                adjacent,
+                name=f"{outcome.key}.adjacent",
+                title=f"{label}: every change between adjacent years",
+                title_nl=f"{label_nl}: elke verandering tussen opeenvolgende jaren",
+            )
+        )
+    if outcome.staggered:
+        sets.append(
+            replace(
+                staggered_did(frame.between(frame.periods[0], plan.windows.after[1])),
+                name=f"{outcome.key}.staggered",
+                title=f"{label}: staggered start (Callaway and Sant'Anna)",
+                title_nl=f"{label_nl}: gespreide start (Callaway en Sant'Anna)",
+            )
+        )
+    return sets

@@ -1,0 +1,122 @@
+"""A bundle: the released results of a run, checked once more, in a folder that may leave."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pluseval.errors import DisclosureError, NotFoundError, StaleError
+from pluseval.report.read import Results
+from pluseval.report.write import intact
+
+_README = """What this bundle is
+===================
+
+Released results of pluseval, run {run}: {study}.
+{label}
+tables/          every number, as csv, html and md
+figures/         every figure (svg) with its data (csv)
+results.json     the same numbers for machines; the evaluation book is built from it
+findings.json    the plan, what was skipped and what the data contract counted
+suppressed.csv   what was held back, and by which rule
+manifest.json    hashes of data, plan, code and outputs, versions and seeds
+
+`pluseval book --results <this folder>` builds the evaluation book from it; no data are needed.
+"""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder that may leave."""
+
+    folder: Path
+    estimates: int
+    suppressed: int
+
+    def summary(self) -> str:
+        """One paragraph for the terminal."""
+        return (
+            f"{self.folder} may leave: {self.estimates} estimates; {self.suppressed} held back "
+            "(suppressed.csv names them and the rule)"
+        )
+
+
+def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> Bundle:
+    """Copy a run's released results to a folder that may leave, whole or not at all.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of a run.
+    to : Path
+        The folder to make; an earlier bundle there is replaced.
+    released_before : Path, optional
+        The bundle released last: a new one may not reveal a few practices or persons by its difference.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no run in the folder.
+    StaleError
+        If a file of the run was changed after it was written.
+    DisclosureError
+        If the difference with the bundle released before would reveal a few practices or persons.
+    """
+    run, to = Path(run), Path(to)
+    require_intact(run)
+    results = Results.open(run)
+    if released_before is not None:
+        _refuse_difference(Results.open(released_before), results)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+    try:
+        shutil.copytree(run, part, dirs_exist_ok=True)
+        label = f"{results.source_label}.\n" if results.source_label else ""
+        text = _README.format(run=results.manifest["run"], study=results.manifest["study"], label=label)
+        (part / "README.txt").write_text(text, encoding="utf-8", newline="\n")
+        if to.is_dir():
+            old = Path(tempfile.mkdtemp(prefix=f".{to.name}.old.", dir=to.parent))
+            os.replace(to, old / "old")
+            os.replace(part, to)
+            shutil.rmtree(old)
+        else:
+            os.replace(part, to)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    os.chmod(to, 0o755)
+    return Bundle(to, results.n_estimates, results.n_suppressed)
+
+
+def require_intact(run: Path) -> None:
+    """Stop where a folder holds no run, or one that was changed after it was written."""
+    if not (Path(run) / "manifest.json").is_file():
+        raise NotFoundError(f"{Path(run).name!r} is not the folder of a run; `pluseval run` prints its place")
+    if not intact(Path(run)):
+        raise StaleError(
+            f"files of the run {Path(run).name!r} were changed after it was written; run the evaluation again"
+        )
+
+
+def _refuse_difference(old: Results, new: Results) -> None:
+    """Refuse a release that differs from the last one by a few practices or persons in some cell."""
+    least = new.findings["plan"]["disclosure"]
+    before = {key: cell for key, cell in old.cells()}
+    close = []
+    for key, (persons, practices) in new.cells():
+        if key not in before:
+            continue
+        past_persons, past_practices = before[key]
+        few_practices = 0 < abs(practices - past_practices) < least["min_practices"]
+        known = persons is not None and past_persons is not None
+        few_persons = known and 0 < abs(persons - past_persons) < least["min_persons"]
+        if few_practices or few_persons:
+            close.append(key[0])
+    if close:
+        raise DisclosureError(
+            f"{len(set(close))} released sets differ from the last release by fewer practices or persons than "
+            f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the two releases "
+            "would reveal them. Release with the next larger change of the data."
+        )

@@ -1,0 +1,114 @@
+"""What CI does with new data: validate, run, release, compare, build; nothing stale or disclosive leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pluseval.errors import DisclosureError
+from pluseval.pipeline.book import build_book, require_fresh
+from pluseval.pipeline.bundle import make_bundle
+from pluseval.pipeline.run import Progress, run, silent
+from pluseval.report.compare import compare
+from pluseval.report.read import Results
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What may be published: the bundles, what changed, and the book."""
+
+    folder: Path
+    changes: str
+
+    def summary(self) -> str:
+        """One paragraph for the terminal."""
+        return f"{self.changes}\n\n{self.folder} may be published: bundle/, changes.md, book/"
+
+
+def evaluate(
+    data: Sequence[Path] | None = None,
+    *,
+    plan: Path | None = None,
+    released: Path | None = None,
+    out: Path = Path("public"),
+    progress: Progress = silent,
+) -> Evaluation:
+    """Run the whole sequence; ``out`` is replaced only when every step has passed.
+
+    Parameters
+    ----------
+    data : sequence of Path, optional
+        Folders to evaluate; the embedded synthetic study by default.
+    plan : Path, optional
+        The analysis plan.
+    released : Path, optional
+        The folder ``bundle`` of the last publication, to compare with.
+    out : Path
+        Receives ``bundle/<study>/``, ``changes.md`` and ``book/``.
+
+    Raises
+    ------
+    ContractError, UnreadableError, NotFoundError
+        If the data are not valid.
+    DisclosureError
+        If a planned primary result is held back by the rules, or differs from the last release by a few
+        practices or persons.
+    StaleError
+        If results or book do not match what made them.
+    """
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        bundles, changes = [], ["# What changed"]
+        for number, path in enumerate(data or [None]):
+            done = run(path, plan=plan, out=part / "results", progress=progress)
+            _refuse_held_back(done.folder)
+            name = f"{number}-{done.inputs.what}"
+            before = released / name if released is not None and (released / name).is_dir() else None
+            bundle = make_bundle(done.folder, part / "bundle" / name, released_before=before)
+            bundles.append(bundle.folder)
+            changes.append(f"## {done.inputs.study}")
+            changes.append(
+                compare(before, bundle.folder).to_markdown() if before else "First release: nothing to compare with."
+            )
+        text = "\n\n".join(changes) + "\n"
+        (part / "changes.md").write_text(text, encoding="utf-8", newline="\n")
+        build_book(results=bundles, out=part / "built", rebuild=True, progress=progress)
+        os.replace(part / "built" / "_build" / "html", part / "book")
+        _check_book(part / "book", bundles)
+        shutil.rmtree(part / "built")
+        shutil.rmtree(part / "results")
+        _replace(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Evaluation(out, text)
+
+
+def _check_book(html: Path, bundles: Sequence[Path]) -> None:
+    from_bundles = [Path(b) for b in bundles]
+    require_fresh(html, from_bundles)
+
+
+def _refuse_held_back(folder: Path) -> None:
+    held = sorted({(s.name, s.rule) for s in Results.open(folder).suppressed if s.name.endswith(".primary")})
+    if held:
+        raise DisclosureError(
+            "planned primary results may not leave, so nothing is published: "
+            + "; ".join(f"{name} ({rule})" for name, rule in held)
+        )
+
+
+def _replace(new: Path, place: Path) -> None:
+    if place.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{place.name}.old.", dir=place.parent))
+        os.replace(place, old / "old")
+        os.replace(new, place)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(new, place)
+    os.chmod(place, 0o755)

@@ -1,0 +1,187 @@
+"""One run: data and plan in, released results out, named by the hash of all that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pluseval.data.load import load_study
+from pluseval.data.rivm import is_rivm, load_rivm
+from pluseval.data.study import Study
+from pluseval.data.vektis import load_vektis
+from pluseval.errors import PlanError
+from pluseval.pipeline.analyse import Analysis
+from pluseval.pipeline.assets import analyses_module, locate
+from pluseval.pipeline.inputs import Inputs, embedded_study, identify
+from pluseval.pipeline.plan import Plan, read_plan
+from pluseval.report.disclosure import DisclosureRules, Released, release
+from pluseval.report.manifest import Manifest, hash_code
+from pluseval.report.write import intact, write
+
+Progress = Callable[[str, int, int], None]
+QUESTIONS = ("health_status", "experienced_quality", "costs", "referrals")
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """The progress of a run that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where its released results are, and what the gate held back."""
+
+    folder: Path
+    inputs: Inputs
+    released: int
+    suppressed: int
+    reused: bool = False
+
+    def summary(self) -> str:
+        """One paragraph for the terminal."""
+        if self.reused:
+            return f"{self.inputs.study}: nothing changed; results are in {self.folder}"
+        held = f", {self.suppressed} held back by the disclosure rules" if self.suppressed else ""
+        return f"{self.inputs.study}: {self.released} estimates released{held}; results are in {self.folder}"
+
+
+def run(
+    data: Path | None = None,
+    *,
+    plan: Path | Plan | None = None,
+    out: Path = Path("results"),
+    reuse: bool = False,
+    progress: Progress = silent,
+) -> Run:
+    """Evaluate a study, or the public municipal data, as planned.
+
+    Parameters
+    ----------
+    data : Path, optional
+        A study folder or a folder of Vektis downloads; the embedded synthetic study by default.
+    plan : Path or Plan, optional
+        The analysis plan; the project's own by default.
+    out : Path
+        Folder that receives ``<run>/`` and the pointer file ``latest``, each written whole or not at all.
+    reuse : bool
+        Whether an intact run of the same data, plan, code and versions is used as it is.
+
+    Raises
+    ------
+    NotFoundError, UnreadableError, ContractError
+        If the data cannot be used.
+    PlanError
+        If the plan is not valid, or an outcome of it is in the data and was not reported.
+    """
+    path = Path(data) if data is not None else embedded_study()
+    chosen = plan if isinstance(plan, Plan) else read_plan(plan or locate("analyses") / "plan.toml")
+    out = Path(out)
+    progress("reading the data", 0, 7)
+    inputs = identify(path, memo=out)
+    manifest = Manifest(
+        inputs=inputs.hashes,
+        plan=chosen.hash,
+        code=hash_code({"analyses": locate("analyses")}),
+        seeds=dict(_seeds(chosen.model_dump(mode="json"))),
+        study=inputs.study,
+        kind=inputs.kind,
+    )
+    folder = out / manifest.run
+    if reuse and intact(folder):
+        return Run(folder, inputs, 0, 0, reused=True)
+    if inputs.what == "municipal":
+        released, findings = _municipal(path, chosen, progress)
+    else:
+        released, findings = _study(path, chosen, progress)
+    progress("writing tables and figures", 6, 7)
+    folder = write(released, out, manifest=manifest, findings=findings)
+    progress("done", 7, 7)
+    return Run(folder, inputs, sum(len(s) for s in released.sets), len(released.suppressed))
+
+
+def _study(path: Path, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any]]:
+    study = load_study(path)
+    found = Analysis()
+    for done, question in enumerate(QUESTIONS, start=1):
+        progress(f"estimating: {question.replace('_', ' ')}", done, 7)
+        found += analyses_module(question).analyse(study, plan)
+    progress("checking what may leave", 5, 7)
+    d = plan.disclosure
+    rules = DisclosureRules(
+        min_persons=d.min_persons,
+        min_practices=d.min_practices,
+        max_share_largest=d.max_share_largest,
+        max_share_two=d.max_share_two,
+        min_df_resid=d.min_df_resid,
+    )
+    released = release(found.sets, rules, consented=d.practices_consented)
+    _require_all_reported(study, plan, released)
+    return released, _findings(plan, found, _data_facts(study, rules))
+
+
+def _municipal(path: Path, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any]]:
+    panel = load_vektis(path)
+    health = load_rivm(path) if is_rivm(path) else None
+    progress("estimating: municipal costs", 2, 7)
+    found = analyses_module("municipal").analyse(panel, health, plan.municipal)
+    if not isinstance(found, Analysis):
+        found = Analysis(tuple(found))
+    progress("checking what may leave", 5, 7)
+    released = release(found.sets, DisclosureRules.public_aggregates())
+    return released, _findings(plan, found, {"losses": [[x.reason, x.count] for x in panel.losses]})
+
+
+def _findings(plan: Plan, found: Analysis, data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "plan": plan.model_dump(mode="json"),
+        "skipped": [list(s) for s in found.skipped],
+        "data": data,
+        "facts": found.facts,
+    }
+
+
+def _data_facts(study: Study, rules: DisclosureRules) -> dict[str, Any]:
+    """What the book says of the data: the study's frame, and what was dropped or waived, as counts."""
+    meta = study.meta
+    return {
+        "first_year": meta.first_year,
+        "last_year": meta.last_year,
+        "complete_through": meta.complete_through,
+        "tables": sorted(t for t in study.tables),
+        "report": [
+            {
+                "table": f.table,
+                "column": f.column,
+                "rule": f.rule,
+                "severity": f.severity,
+                "count": int(f.count) if f.count >= rules.min_persons else f"fewer than {rules.min_persons}",
+                "reason": getattr(f, "reason", ""),
+            }
+            for f in (*study.report.dropped, *study.report.waived)
+        ],
+    }
+
+
+def _require_all_reported(study: Study, plan: Plan, released: Released) -> None:
+    known = {s.name for s in released.sets} | {s.name for s in released.suppressed}
+    absent = [o.key for o in plan.outcomes if study.has(o.table) and f"{o.key}.primary" not in known]
+    if absent:
+        raise PlanError(
+            f"planned outcomes that the study has the data for were not reported: {', '.join(absent)}; "
+            "every planned outcome is reported, whatever it shows"
+        )
+
+
+def _seeds(values: Any, where: str = "plan") -> Iterator[tuple[str, int]]:
+    """Every seed of the plan by its place in it."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            if name == "seed" and isinstance(value, int):
+                yield where, value
+            else:
+                yield from _seeds(value, f"{where}.{name}")
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            place = value.get("key", index) if isinstance(value, dict) else index
+            yield from _seeds(value, f"{where}.{place}")

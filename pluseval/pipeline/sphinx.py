@@ -1,0 +1,88 @@
+"""The Sphinx extension of the book: results that match, an execution cache bound to them, no outside request.
+
+Loaded by ``book/_config.yml``, so that ``jupyter-book build book`` by itself re-runs a stale evaluation too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+
+from pluseval.errors import NotFoundError
+from pluseval.pipeline.book import results_for_book
+from pluseval.report.read import RESULTS_VARIABLE
+
+MATHJAX = "tex-svg.js"
+
+
+def prepare(app: Sphinx, config: Config) -> None:
+    """Make or find the results, hand them to the pages, and bind the execution cache to their hash."""
+    folders = results_for_book()
+    os.environ[RESULTS_VARIABLE] = os.pathsep.join(str(folder) for folder in folders)
+    key = _key(folders, Path(app.srcdir))
+    config.pluseval_key = key
+    cache = Path(app.outdir).parent / ".jupyter_cache"
+    config.nb_execution_cache_path = str(cache / key)
+    _forget_other_caches(cache, key)
+
+
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """Every page, when the results are not those that the pages were last read with."""
+    known = getattr(env, "pluseval_key", None)
+    env.pluseval_key = app.config.pluseval_key  # type: ignore[attr-defined]
+    return [] if known == app.config.pluseval_key else sorted(env.found_docs)
+
+
+def ship_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Put MathJax into the book, so that it opens without the internet; fail where it is not installed."""
+    if error is not None or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / MATHJAX
+    shutil.copyfile(_mathjax(), target)
+
+
+def _mathjax() -> Path:
+    try:
+        found = [f for f in files("sphinx-mathjax-offline") or [] if f.name == MATHJAX]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise NotFoundError(
+            f"MathJax ({MATHJAX}) is not installed, and the book must open without the internet: "
+            "install pluseval[book]"
+        )
+    return Path(str(found[0].locate()))
+
+
+def _key(folders: list[Path], source: Path) -> str:
+    digest = hashlib.sha256()
+    for folder in folders:
+        digest.update((folder / "manifest.json").read_bytes())
+    for module in sorted((Path(__file__).parent.parent).rglob("*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _forget_other_caches(cache: Path, key: str) -> None:
+    for folder in cache.iterdir() if cache.is_dir() else []:
+        if folder.is_dir() and folder.name != key:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the extension to the build."""
+    app.add_config_value("pluseval_key", "", "")
+    app.connect("config-inited", prepare, priority=100)
+    app.connect("env-get-outdated", outdated)
+    app.connect("build-finished", ship_mathjax)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
