@@ -134,7 +134,11 @@ def two_windows(
 
 
 def collapse(
-    frame: AnalysisFrame, windows: Sequence[Window], *, average: Average = "ratio_of_sums"
+    frame: AnalysisFrame,
+    windows: Sequence[Window],
+    *,
+    average: Average = "ratio_of_sums",
+    allow_zero: bool = False,
 ) -> Collapsed:
     """One value per practice and window; practices without every window are dropped and counted.
 
@@ -145,6 +149,8 @@ def collapse(
     average : {"ratio_of_sums", "mean_of_ratios"}
         Over the periods of a window: sum of numerators by sum of exposures, or the mean of the periods'
         ratios.
+    allow_zero : bool
+        Whether numerators that are all zero are an answer (a level) or no ground to compare (a change).
 
     Raises
     ------
@@ -166,7 +172,7 @@ def collapse(
     complete = wide["numerator"].notna().all(axis=1).to_numpy()
     if not complete.any():
         raise DesignError(f"no practice has a value in each of {', '.join(map(str, windows))}")
-    if not np.any(wide["numerator"].to_numpy()[complete]):
+    if not allow_zero and not np.any(wide["numerator"].to_numpy()[complete]):
         raise DesignError(
             f"{frame.measure.label}: every value in {', '.join(map(str, windows))} is zero, so there is "
             "nothing to compare; check the extract or the filter"

@@ -1,9 +1,9 @@
 """One treated region against donors, with placebo regions as the inference.
 
-One region was treated, so no sampling of regions says how sure one may be. The question asked instead: how often does a
-region of the same size, where nothing happened, show a change as large? The placebo regions are groups of donors.
-Contiguous blocks share hospitals and shocks within, as the treated region does; scattered sets and single donors do not,
-and are offered only to show what they would have said.
+One region was treated, so no sampling of regions says how sure one may be. The question asked instead: how
+often does a region of the same size, where nothing happened, show a change as large? The placebo regions are
+groups of donors. Contiguous blocks share hospitals and shocks within, as the treated region does; scattered
+sets and single donors do not, and are offered only to show what they would have said.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Placebos:
         if self.kind not in _WORDS:
             raise DesignError(f"Placebos.kind is {self.kind!r}; use one of {', '.join(_WORDS)}")
         if len(self.names) != self.partitions.n_units:
-            raise DesignError(f"{len(self.names)} donors have names, the partitions know {self.partitions.n_units}")
+            raise DesignError(
+                f"{len(self.names)} donors have names, the partitions know {self.partitions.n_units}"
+            )
 
     def first(self, partitions: int) -> Placebos:
         """The same with the first partitions only, for methods that take longer."""
@@ -87,10 +89,11 @@ class PlaceboDistribution:
         return float(np.sqrt(np.mean(self.effects**2)))
 
     def p_values(self, effect: float) -> np.ndarray:
-        """(P,) rank of the effect among each partition's placebos: (1 + number as large) / (1 + number of groups).
+        """(P,) rank of the effect among each partition's placebos: (1 + number as large) / (1 + number of
+        groups).
 
-        "As large" is in absolute value, ties counted. Exact within one partition if the region's effect and the placebo
-        effects are exchangeable.
+        "As large" is in absolute value, ties counted. Exact within one partition if the region's effect and
+        the placebo effects are exchangeable.
         """
         as_large = np.abs(self.effects) >= abs(effect) * (1 - 1e-12)
         _, position = np.unique(self.partition, return_inverse=True)
@@ -99,8 +102,8 @@ class PlaceboDistribution:
     def p_value(self, effect: float) -> float:
         """Mean of :meth:`p_values` over partitions: the arbitrary borders of the blocks are averaged out.
 
-        Pooling the groups of all partitions would count each place hundreds of times; the number of independent
-        placebos stays that of one partition, and so does the smallest p-value, 1 / (1 + groups).
+        Pooling the groups of all partitions would count each place hundreds of times; the number of
+        independent placebos stays that of one partition, and so does the smallest p-value, 1 / (1 + groups).
         """
         return float(self.p_values(effect).mean())
 
@@ -192,10 +195,10 @@ def region_did(
 ) -> Estimate:
     """The change of one treated region minus that of its donors, with placebo regions as the inference.
 
-    Assumption: without treatment the region would have changed as the donors did (``did``: all donors pooled; ``sdid``:
-    the weighted donors, from the weighted earlier years). The p-value and the interval assume that the region's change
-    and the placebos' are exchangeable; the interval inverts the same test under a constant additive effect
-    (multiplicative for ``ratio``).
+    Assumption: without treatment the region would have changed as the donors did (``did``: all donors pooled;
+    ``sdid``: the weighted donors, from the weighted earlier years). The p-value and the interval assume that
+    the region's change and the placebos' are exchangeable; the interval inverts the same test under a
+    constant additive effect (multiplicative for ``ratio``).
 
     Parameters
     ----------
@@ -216,21 +219,25 @@ def region_did(
     Returns
     -------
     Estimate
-        ``std_error`` is the root mean square of the placebo effects (log scale for a ratio), ``statistic`` the effect
-        divided by it, ``n_clusters`` the mean number of placebo groups in a partition.
+        ``std_error`` is the root mean square of the placebo effects (log scale for a ratio), ``statistic``
+        the effect divided by it, ``n_clusters`` the mean number of placebo groups in a partition.
 
     Raises
     ------
     DesignError
-        No treated cluster or donor, a missing cluster-period, or rates that are not positive on the ratio scale.
+        No treated cluster or donor, a missing cluster-period, or rates that are not positive on the ratio
+        scale.
 
     References
     ----------
-    Arkhangelsky et al. (2021), American Economic Review 111(12), doi:10.1257/aer.20190159 (``synthdid``); placebo
-    inference as Abadie, Diamond and Hainmueller (2010), doi:10.1198/jasa.2009.ap08746, with blocks for single donors.
+    Arkhangelsky et al. (2021), American Economic Review 111(12), doi:10.1257/aer.20190159 (``synthdid``);
+    placebo inference as Abadie, Diamond and Hainmueller (2010), doi:10.1198/jasa.2009.ap08746, with blocks
+    for single donors.
     """
     if method not in _METHODS or scale not in ("difference", "ratio"):
-        raise DesignError(f"region_did: method {method!r} and scale {scale!r}; use did or sdid, difference or ratio")
+        raise DesignError(
+            f"region_did: method {method!r} and scale {scale!r}; use did or sdid, difference or ratio"
+        )
     panel = _Panel.of(frame, windows, names=inference.names)
     logs = scale == "ratio"
     if method == "did":
@@ -240,7 +247,16 @@ def region_did(
         effect, placebo = panel.sdid(inference.partitions, donors=donors, logs=logs)
     distribution = PlaceboDistribution(effects=placebo, partition=inference.partitions.partition_of)
     return _conclude(
-        frame, panel, effect, distribution, inference, windows=windows, method=method, logs=logs, level=level, term=term
+        frame,
+        panel,
+        effect,
+        distribution,
+        inference,
+        windows=windows,
+        method=method,
+        logs=logs,
+        level=level,
+        term=term,
     )
 
 
@@ -272,7 +288,9 @@ class _Panel:
     def of(cls, frame: AnalysisFrame, windows: tuple, *, names: tuple[str, ...]) -> _Panel:
         (a, b), (c, d) = windows
         if not a <= b < c <= d:
-            raise DesignError(f"windows {windows} must be two spans of years, the earlier first, not overlapping")
+            raise DesignError(
+                f"windows {windows} must be two spans of years, the earlier first, not overlapping"
+            )
         cells = frame.cells
         years = [y for y in frame.periods if a <= y <= b or c <= y <= d]
         wanted = [*range(a, b + 1), *range(c, d + 1)]
@@ -286,7 +304,9 @@ class _Panel:
         whole = [s.loc[[*region, *names], wanted] for s in sums]
         absent = int(whole[0].isna().to_numpy().sum())
         if absent:
-            raise DesignError(f"{absent} cluster-years are missing in the windows; keep places that have every year")
+            raise DesignError(
+                f"{absent} cluster-years are missing in the windows; keep places that have every year"
+            )
         n = len(region)
         top, base = (w.to_numpy(float) for w in whole)
         return cls(
@@ -340,7 +360,9 @@ def _sizes(frame: AnalysisFrame, period: int) -> tuple[tuple[str, ...], np.ndarr
     exposure = cells[cells["period"] == period].set_index("cluster")["exposure"]
     treated = frame.treated
     if exposure.empty or not treated.any() or treated.all():
-        raise DesignError(f"placebos need a treated region, donors, and the size period {period} in the frame")
+        raise DesignError(
+            f"placebos need a treated region, donors, and the size period {period} in the frame"
+        )
     donors = exposure[~treated.reindex(exposure.index)].sort_index()
     return tuple(donors.index), donors.to_numpy(float), float(exposure[treated.reindex(exposure.index)].sum())
 
@@ -355,7 +377,9 @@ def _large(
     donors, size, _ = _sizes(frame, period)
     large = pd.Series(size >= min_exposure, index=donors).reindex(names).to_numpy(bool)
     if large.sum() < 2:
-        raise DesignError(f"{large.sum()} donors have an exposure of {min_exposure:,.0f} or more; 2 are needed")
+        raise DesignError(
+            f"{large.sum()} donors have an exposure of {min_exposure:,.0f} or more; 2 are needed"
+        )
     return large
 
 
@@ -387,13 +411,16 @@ def _conclude(
     p_each = distribution.p_values(effect)
     groups, partitions = float(distribution.counts.mean()), distribution.counts.size
     words = _WORDS[inference.kind]
-    convention = f"rank among {words}: {partitions} random partitions of about {groups:.0f}, p averaged over them"
+    convention = (
+        f"rank among {words}: {partitions} random partitions of about {groups:.0f}, p averaged over them"
+    )
     if partitions == 1:
         convention = f"rank among {groups:.0f} {words}"
     notes = (
-        f"smallest p-value possible {1 / (1 + groups):.3f}; over the partitions p runs from {p_each.min():.3f} to "
-        f"{p_each.max():.3f}, median {np.median(p_each):.3f}",
-        "the interval inverts the same test under a constant effect; region and placebos are taken as exchangeable",
+        f"smallest p-value possible {1 / (1 + groups):.3f}; over the partitions p runs from "
+        f"{p_each.min():.3f} to {p_each.max():.3f}, median {np.median(p_each):.3f}",
+        "the interval inverts the same test under a constant effect; region and placebos are taken as "
+        "exchangeable",
     )
     (a, b), (c, d) = windows
     return Estimate(

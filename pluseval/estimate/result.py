@@ -218,7 +218,12 @@ class EstimateSet:
         for estimate in self.estimates:
             if estimate.term == term:
                 return estimate
-        raise KeyError(term)
+        raise KeyError(f"{self.name} holds {', '.join(e.term for e in self.estimates)}; no term {term!r}")
+
+    @property
+    def overall(self) -> Estimate:
+        """The estimate called ``overall``, where the set has one (staggered starts)."""
+        return self["overall"]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per estimate."""

@@ -1,0 +1,217 @@
+"""Inferences that compare the observed practices with reassigned ones: permutation, sign flips.
+
+P-values and intervals come from one set of draws: the interval holds the constant effects that the same test
+does not reject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pluseval.errors import DesignError
+from pluseval.estimate.inference import Inferred, Problem, adjusted_for
+from pluseval.estimate.problem import Contrast, OneSample
+from pluseval.numerics.assign import quantile_strata
+from pluseval.numerics.invert import Interval
+from pluseval.numerics.permute import PermutationTest, permutation_test, sign_flip_test
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """Sign flips of practice changes: for the change of a single arm.
+
+    Null hypothesis: each practice's change was as likely to be up as down, independently between practices.
+    All 2^G flips are used where there are at most ``draws`` (14 practices: 16,384); otherwise that many are
+    drawn, which needs a ``seed``. The interval is inverted from the same flips.
+
+    Parameters
+    ----------
+    draws : int
+    seed : int, optional
+        Needed where the flips are drawn.
+
+    Examples
+    --------
+    >>> SignFlip(draws=16_384)
+    SignFlip(draws=16384, seed=None)
+    """
+
+    draws: int
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_draws(self.draws, "SignFlip")
+
+    def infer(self, problem: Problem, level: float) -> Inferred:
+        """Mean change with the sign-flip p and interval; refuses too few practices for ``level``."""
+        if not isinstance(problem, OneSample):
+            raise DesignError(
+                "SignFlip is for the change of a single arm; with comparison practices use Permutation or "
+                'ClusterRobust("CR2")'
+            )
+        G = problem.n_clusters
+        if 2**G > self.draws and self.seed is None:
+            raise DesignError(
+                f"{G} practices have 2^{G} = {2**G:,} sign flips, more than draws={self.draws:,}: give draws="
+                f"{2**G:_} to use them all, or a seed to draw some, as SignFlip(draws=99_999, seed=1)"
+            )
+        found = sign_flip_test(problem.y, draws=self.draws, seed=self.seed or 0, alpha=1 - level)
+        return _from_draws(
+            found, level, f"sign flips of practice changes, {_how_many(found, 'flips', self.seed)}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permutation:
+    """Permutation of who was a programme practice, under exchangeability within strata.
+
+    Null hypothesis: within a stratum the practices' changes would have been the same whichever of them had
+    taken part. Nobody was randomised, so exchangeability is an assumption; strata of list size make it a
+    weaker one. The studentised statistic also holds where the groups vary unequally. All assignments are used
+    where there are at most ``draws``; the interval is inverted from the same draws and assumes one constant
+    effect.
+
+    Parameters
+    ----------
+    draws, seed : int
+    strata : str, optional
+        A column of ``frame.practices``: quantile groups of a number (``groups`` of them), or the levels of a
+        text.
+    statistic : {"studentised", "coefficient"}
+        Welch's t (CR2 with covariates), or the unscaled effect, which is for comparison only.
+    groups : int
+        Number of quantile groups of a numeric ``strata``; 3 gives tertiles of all practices compared.
+
+    References
+    ----------
+    Chung and Romano (2013), doi 10.1214/13-AOS1090; MacKinnon and Webb (2020), doi
+    10.1016/j.jeconom.2020.04.024.
+
+    Examples
+    --------
+    >>> Permutation(draws=9_999, strata="list_size", seed=7).groups
+    3
+    """
+
+    draws: int
+    seed: int
+    strata: str | None = None
+    statistic: Literal["studentised", "coefficient"] = "studentised"
+    groups: int = 3
+
+    def __post_init__(self) -> None:
+        _require_draws(self.draws, "Permutation")
+        if self.statistic not in ("studentised", "coefficient"):
+            raise DesignError(
+                f"Permutation.statistic is {self.statistic!r}; use 'studentised' (recommended) or "
+                "'coefficient'"
+            )
+
+    def infer(self, problem: Problem, level: float) -> Inferred:
+        """The effect with its permutation p and inverted interval."""
+        if not isinstance(problem, Contrast):
+            raise DesignError("Permutation compares two groups; for a single arm use SignFlip(draws=16_384)")
+        if problem.y.size != problem.n_clusters or not np.all(problem.by_treatment == 1):
+            raise DesignError(
+                "Permutation needs one change per practice; with weights='exposure' or a ratio use "
+                'ClusterRobust("CR2"), or weights="practice"'
+            )
+        Z = problem.fixed[:, 1:]
+        statistic = "coefficient" if self.statistic == "coefficient" else ("cr2" if Z.shape[1] else "welch")
+        found = permutation_test(
+            problem.y,
+            problem.treated[problem.cluster].astype(float),
+            statistic=statistic,
+            covariates=Z if Z.shape[1] else None,
+            weights=problem.weights,
+            strata=None if self.strata is None else strata_of(problem.columns, self.strata, self.groups),
+            draws=self.draws,
+            seed=self.seed,
+            alpha=1 - level,
+        )
+        named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[statistic]
+        within = "" if self.strata is None else f" within {self._strata_words(problem)}"
+        words = f"permutation of {named}{adjusted_for(problem)}{within}, {_how_many(found, 'assignments', self.seed)}"
+        return _from_draws(found, level, words)
+
+    def _strata_words(self, problem: Contrast) -> str:
+        if np.asarray(problem.columns[self.strata]).dtype.kind in "OUSb":
+            return f"levels of {self.strata}"
+        return f"{'tertiles' if self.groups == 3 else f'{self.groups} quantile groups'} of {self.strata}"
+
+
+def strata_of(columns: dict | object, name: str, groups: int) -> np.ndarray:
+    """Codes of the strata of practices by one of their columns.
+
+    Raises
+    ------
+    DesignError
+        No such column, or missing values in it.
+    """
+    if name not in columns:  # type: ignore[operator]
+        has = ", ".join(sorted(columns)) or "none"  # type: ignore[call-overload]
+        raise DesignError(
+            f"strata={name!r}: the frame has no such practice column (it has: {has}); add it with "
+            "frame.with_practices"
+        )
+    values = np.asarray(columns[name])  # type: ignore[index]
+    if values.dtype.kind in "OUSb":
+        missing = int(np.sum([v is None or v != v for v in values]))
+        if missing:
+            raise DesignError(f"strata={name!r}: {missing} practices have no value")
+        return np.unique(values.astype(str), return_inverse=True)[1]
+    return quantile_strata(values.astype(float), groups=groups)
+
+
+def _from_draws(found: PermutationTest, level: float, words: str) -> Inferred:
+    reached = found.conf_int(level)
+    kept = _Kept(found)
+    return Inferred(
+        estimate=found.estimate,
+        std_error=found.std_error,
+        statistic=found.statistic,
+        df=float("nan"),
+        p_value=found.p_value(),
+        conf_low=reached.low,
+        conf_high=reached.high,
+        convention=words,
+        interval=kept.interval,
+        test=kept.test,
+        notes=("the interval assumes one constant effect", *interval_notes(reached)),
+    )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    found: PermutationTest
+
+    def interval(self, level: float) -> tuple[float, float]:
+        reached = self.found.conf_int(level)
+        return reached.low, reached.high
+
+    def test(self, value: float) -> float:
+        return self.found.p_value(value)
+
+
+def interval_notes(interval: Interval) -> tuple[str, ...]:
+    """What a reader must know of an interval found by inversion."""
+    notes = []
+    if not interval.bounded:
+        notes.append("the interval has an open end: the test rejects no value, however far")
+    if not interval.connected:
+        notes.append("the interval is the hull of a confidence set with gaps")
+    return tuple(notes)
+
+
+def _how_many(found: PermutationTest, of: str, seed: int | None) -> str:
+    if found.exact:
+        return f"all {found.n_possible:,} {of}"
+    return f"{found.resampling.n_draws:,} {of} drawn (seed {seed})"
+
+
+def _require_draws(draws: int, name: str) -> None:
+    if not isinstance(draws, int) or isinstance(draws, bool) or draws < 1:
+        raise DesignError(f"{name}.draws is {draws!r}; a whole number, as draws=9_999")
