@@ -92,7 +92,11 @@ def multiplier_bootstrap(
     rows = max(1, _VALUES_AT_ONCE // units)
     for begin in range(0, draws, rows):
         count = min(rows, draws - begin)
-        is_high = rng.random((count, units), dtype=np.float32) >= chance_low
+        if chance_low == 0.5:  # a fair coin is one random bit
+            bits = np.frombuffer(rng.bytes(count * (-(-units // 8))), np.uint8).reshape(count, -1)
+            is_high = np.unpackbits(bits, axis=1, count=units)
+        else:
+            is_high = rng.random((count, units), dtype=np.float32) >= chance_low
         results[begin : begin + count] = centre + (high - low) * (is_high.astype(float) @ influence)
     results /= units
     quartiles = np.quantile(results, [0.25, 0.75], axis=0)

@@ -1,9 +1,9 @@
 """Staggered effects under thousands of reassigned entry dates, without fitting anything again.
 
-Given who enters when, a Callaway-Sant'Anna average is a linear map of the outcomes whose coefficients
-depend on the number of units per cohort only. A permutation test keeps those numbers, so that per draw
-nothing is left but to add up each cohort's rows: estimates and standard errors of all draws are a few
-matrix products.
+Given who enters when, a Callaway-Sant'Anna or imputation average is a linear map of the outcomes whose
+coefficients depend on the number of units per cohort only. A permutation test keeps those numbers, so that
+per draw nothing is left but to add up each cohort's rows: estimates and standard errors of all draws are a
+few matrix products.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pluseval.errors import DesignError
+from pluseval.numerics.imputation import first_stage
 from pluseval.numerics.staggered import att_cells
 from pluseval.numerics.staggered_average import aggregation_weights
 
@@ -127,6 +128,36 @@ def reassigned_att(
     >>> reassigned_att(y, entries=entries, periods=np.array([1, 2, 3])).estimate.tolist()
     [2.25, -2.25]
     """
+    y, entries, periods, cohorts, counts = _checked(y, entries, periods)
+    plan = _did_plan(
+        cohorts[:-1], counts, periods=periods, comparison=comparison, anticipation=anticipation, kind=kind
+    )
+    return _evaluate(y, entries, cohorts, counts, plan, small_sample=small_sample)
+
+
+def reassigned_imputation(
+    y: np.ndarray, *, entries: np.ndarray, periods: np.ndarray, small_sample: bool = True
+) -> ReassignedAtt:
+    """The overall imputation effect (Borusyak, Jaravel and Spiess) under every row of ``entries``.
+
+    Arguments, result and errors as :func:`reassigned_att`; without ``small_sample`` the standard error is
+    that of :func:`pluseval.numerics.imputation.imputation_att`.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 2, 3], [2.0, 3, 5], [1.0, 4, 5], [2.0, 5, 8]])
+    >>> entries = np.array([[0, 0, 2, 2], [2, 2, 0, 0]])
+    >>> reassigned_imputation(y, entries=entries, periods=np.array([1, 2, 3])).estimate.round(6).tolist()
+    [2.25, -2.25]
+    """
+    y, entries, periods, cohorts, counts = _checked(y, entries, periods)
+    plan = _imputation_plan(cohorts, counts, periods=periods)
+    return _evaluate(y, entries, cohorts, counts, plan, small_sample=small_sample)
+
+
+def _checked(
+    y: np.ndarray, entries: np.ndarray, periods: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     y, periods, entries = np.asarray(y, float), np.asarray(periods, float), np.array(entries, float)
     if y.ndim != 2 or entries.ndim != 2 or entries.shape[1] != y.shape[0] or periods.shape != (y.shape[1],):
         raise DesignError(
@@ -140,9 +171,18 @@ def reassigned_att(
         raise DesignError("every assignment must have the same number of units per entry date")
     if not np.isinf(cohorts[-1]) or cohorts.size < 2:
         raise DesignError("needs never-treated and treated units in every assignment")
-    plan = _linear_plan(
-        cohorts[:-1], counts, periods=periods, comparison=comparison, anticipation=anticipation, kind=kind
-    )
+    return y, entries, periods, cohorts, counts
+
+
+def _evaluate(
+    y: np.ndarray,
+    entries: np.ndarray,
+    cohorts: np.ndarray,
+    counts: np.ndarray,
+    plan: _LinearPlan,
+    *,
+    small_sample: bool,
+) -> ReassignedAtt:
     size, own = cohorts.size, np.arange(cohorts.size)
     projected = y @ plan.rows.T  # (N, C): the unit's part in the effect if it belonged to cohort c
     columns = np.hstack([projected, projected**2, y])
@@ -155,9 +195,7 @@ def reassigned_att(
         sums = (onehot.reshape(-1, y.shape[0]) @ columns).reshape(onehot.shape[0], size, -1)
         linear, square = sums[:, own, own], sums[:, own, size + own]
         by_cohort = sums[:, :, 2 * size :].reshape(onehot.shape[0], -1)
-        treated, control = by_cohort @ plan.treated_mean, by_cohort @ plan.control_mean  # (d, K)
-        centre = treated @ plan.treated_share.T - control @ plan.control_share.T
-        centre -= (treated - control) @ plan.share_move.T
+        centre = by_cohort @ plan.centre  # (d, C): what is taken from every unit of the cohort
         estimate[part] = linear.sum(axis=1)
         variance[part] = (square - 2 * centre * linear + counts * centre**2) @ inflate
     scale = np.abs(y).max() ** 2 * np.finfo(float).eps  # below it a variance is rounding, not spread
@@ -169,17 +207,17 @@ def reassigned_att(
 
 @dataclass(frozen=True)
 class _LinearPlan:
-    """The effect as a linear map: ``rows`` (C, T), means of the two sides (C T, K), shares (C, K)."""
+    """An effect as a linear map of the outcomes, given the number of units per cohort.
+
+    ``rows`` (C, T) holds the coefficients of a unit's outcomes, ``centre`` (C T, C) what each cohort's sums
+    take from every unit's part before it is squared.
+    """
 
     rows: np.ndarray
-    treated_mean: np.ndarray
-    control_mean: np.ndarray
-    treated_share: np.ndarray
-    control_share: np.ndarray
-    share_move: np.ndarray
+    centre: np.ndarray
 
 
-def _linear_plan(
+def _did_plan(
     treated_cohorts: np.ndarray,
     counts: np.ndarray,
     *,
@@ -208,11 +246,31 @@ def _linear_plan(
     def side_mean(per_unit: np.ndarray) -> np.ndarray:
         return np.einsum("ck,kt->ctk", per_unit, change).reshape(size * periods.size, n_cells)
 
+    treated_mean, control_mean = side_mean(per_treated), side_mean(per_control)  # (C T, K)
+    share_move = (own - gradient @ shares) / units
+    centre = treated_mean @ treated_share.T - control_mean @ control_share.T
     return _LinearPlan(
         rows=(treated_share - control_share) @ change,
-        treated_mean=side_mean(per_treated),
-        control_mean=side_mean(per_control),
-        treated_share=treated_share,
-        control_share=control_share,
-        share_move=(own - gradient @ shares) / units,
+        centre=centre - (treated_mean - control_mean) @ share_move.T,
     )
+
+
+def _imputation_plan(cohorts: np.ndarray, counts: np.ndarray, *, periods: np.ndarray) -> _LinearPlan:
+    """One row per cohort stands for its units: fitted on cohort means, the effects are the same."""
+    after = periods >= cohorts[:, None]  # (C, T)
+    if after.all(axis=1).any():
+        raise DesignError("a cohort has no period before entry; leave its units out")
+    size, length = after.shape
+    blank = first_stage(np.zeros(after.shape), ~after, counts.astype(float))
+    weight = np.where(after, counts[:, None], 0.0) / (after.sum(axis=1) @ counts)
+    per_unit = (weight + blank.cell_weights(weight)) / counts[:, None]
+    # a unit's part is squared about what its cohort's mean course (treated) and the fitted effects
+    # (untreated) would give;
+    # its own unit effect drops out because its coefficients sum to 0
+    centre = np.empty((size * length, size))
+    for position in range(size * length):
+        means = np.zeros(after.shape)
+        means.flat[position] = 1 / counts[position // length]
+        expected = np.where(after, means, first_stage(means, ~after, counts.astype(float)).prediction)
+        centre[position] = (per_unit * expected).sum(axis=1)
+    return _LinearPlan(rows=per_unit, centre=centre)
