@@ -134,7 +134,8 @@ class Permutation:
         )
         named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[statistic]
         within = "" if self.strata is None else f" within {self._strata_words(problem)}"
-        words = f"permutation of {named}{adjusted_for(problem)}{within}, {_how_many(found, 'assignments', self.seed)}"
+        made = _how_many(found, "assignments", self.seed)
+        words = f"permutation of {named}{adjusted_for(problem)}{within}, {made}"
         return _from_draws(found, level, words)
 
     def _strata_words(self, problem: Contrast) -> str:

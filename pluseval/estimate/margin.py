@@ -88,9 +88,11 @@ def noninferiority(estimate: Estimate, *, level: float = 0.95) -> Noninferiority
     >>> from pluseval.data.frame import AnalysisFrame, Measure
     >>> from pluseval.estimate.did import did
     >>> from pluseval.estimate.inference import OLS
-    >>> data = pd.DataFrame({"practice": list("ABCDEF") * 2, "wave": [1] * 6 + [2] * 6, "entry": [2, 2, 2, 0, 0, 0] * 2,
+    >>> data = pd.DataFrame({"practice": list("ABCDEF") * 2, "wave": [1] * 6 + [2] * 6,
+    ...                      "entry": [2, 2, 2, 0, 0, 0] * 2,
     ...                      "eq5d": [.80, .82, .84, .81, .83, .85, .81, .82, .84, .82, .83, .85]})
-    >>> utility = Measure("eq5d", "EQ-5D utility", "EQ-5D", "utility", "utiliteit", "points", "punten", "higher")
+    >>> utility = Measure("eq5d", "EQ-5D utility", "EQ-5D-utiliteit", "utility", "utiliteit", "points",
+    ...                   "punten", "higher")
     >>> frame = AnalysisFrame.from_pandas(data, unit="practice", period="wave", y="eq5d", entry="entry",
     ...                                   measure=utility)
     >>> noninferiority(did(frame, inference=OLS(), margin=0.03)).passes

@@ -41,9 +41,11 @@ def municipal_cost(
     region: Sequence[str] = OZL,
     no_donors: Sequence[str] = NO_DONORS,
 ) -> AnalysisFrame:
-    """Cost per insured-year, one row per municipality and year: ``region`` treated from ``entry``, the rest donors.
+    """Cost per insured-year, one row per municipality and year: ``region`` treated from ``entry``, the rest
+    donors.
 
-    A cluster is a municipality; ``persons`` is the number of insured-years rounded down (fewer than the persons).
+    A cluster is a municipality; ``persons`` is the number of insured-years rounded down (fewer than the
+    persons).
 
     Parameters
     ----------
@@ -52,8 +54,8 @@ def municipal_cost(
     entry : int
         First treated year of the region.
     region, no_donors : sequence of str
-        The treated municipalities; those that are neither treated nor donors (South Limburg, its neighbour, and the
-        places of a split).
+        The treated municipalities; those that are neither treated nor donors (South Limburg, its neighbour,
+        and the places of a split).
 
     Raises
     ------
