@@ -1,0 +1,92 @@
+"""Questionnaires drawn so that experience looks as published and nothing changes significantly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from pluseval.data.synthetic.effects import Effects
+from pluseval.data.synthetic.latent import nps_score, utility
+from pluseval.data.synthetic.parameters import Parameters
+from pluseval.data.synthetic.persons import Persons
+from pluseval.data.synthetic.practices import Roster
+from pluseval.data.synthetic.published import PUBLISHED, attempts
+from pluseval.data.synthetic.shocks import survey_levels
+from pluseval.data.synthetic.simulate import critical_t, pooled_t
+from pluseval.data.synthetic.surveys import MISSING, survey_rows
+
+
+def conditioned_surveys(
+    roster: Roster,
+    parameters: Parameters,
+    effects: Effects,
+    own: Mapping[str, np.ndarray],
+    persons: Persons,
+    *,
+    seed: int,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Questionnaires with NPS about 60 and grades of 8.5 to 9 in every wave, nothing significant."""
+    for attempt in attempts("surveys"):
+        levels = survey_levels(roster, parameters, seed=seed, attempt=attempt, centred=True)
+        rows = survey_rows(roster, parameters, effects, own, persons, levels, seed=seed, attempt=attempt)
+        if _surveys_fit(rows, roster):
+            return rows, {
+                "attempt": attempt,
+                "how": (
+                    "practice components of every wave centred within groups; answers redrawn until the "
+                    f"programme's NPS lies within {PUBLISHED.nps_tolerance} of 60 and its mean grade "
+                    "between 8.5 and 9 in every wave, and no change from the first wave to a later one "
+                    "(utility, VAS, grade, NPS) is significant, in the programme alone or against the others"
+                ),
+            }
+    raise AssertionError
+
+
+def _surveys_fit(rows: dict[str, np.ndarray], roster: Roster) -> bool:
+    waves = np.unique(rows["wave"])
+    programme = roster.treated[rows["cluster"]]
+    for wave in waves:
+        here = programme & (rows["wave"] == wave)
+        nps, grade = rows["nps"][here], rows["grade"][here]
+        nps, grade = nps_score(nps[nps != MISSING]), grade[grade != MISSING]
+        if not len(nps) or not len(grade):
+            return False
+        if abs(nps.mean() - PUBLISHED.nps) > PUBLISHED.nps_tolerance:
+            return False
+        if not PUBLISHED.grade[0] <= grade.mean() <= PUBLISHED.grade[1]:
+            return False
+    return all(_quiet(*column, rows, waves, roster) for column in _columns(rows))
+
+
+def _columns(rows: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Score and whether it is there, for each outcome of the questionnaire."""
+    items = np.column_stack([v for k, v in rows.items() if k.startswith("eq_") and k != "eq_vas"])
+    whole = (items != MISSING).all(axis=1)
+    yield utility(np.where(whole[:, None], items, 1)), whole
+    yield rows["eq_vas"].astype(float), rows["eq_vas"] != MISSING
+    yield rows["grade"].astype(float), rows["grade"] != MISSING
+    yield nps_score(rows["nps"]), rows["nps"] != MISSING
+
+
+def _quiet(score, present, rows, waves, roster: Roster) -> bool:
+    """Whether no change of practice means since the first wave is significant, alone or between groups."""
+    size = len(roster.ids)
+    means = []
+    for wave in waves:
+        here = present & (rows["wave"] == wave)
+        count = np.bincount(rows["cluster"][here], minlength=size)
+        total = np.bincount(rows["cluster"][here], weights=score[here], minlength=size)
+        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    for later in means[1:]:
+        change = later - means[0]
+        surveyed = np.isfinite(change)
+        treated = roster.treated[surveyed]
+        if pooled_t(change[surveyed], treated).p_value <= PUBLISHED.not_significant:
+            return False
+        own = change[surveyed][treated]
+        t = abs(own.mean()) / (own.std(ddof=1) / np.sqrt(len(own)))
+        if t >= critical_t(PUBLISHED.not_significant, len(own) - 1):
+            return False
+    return True
