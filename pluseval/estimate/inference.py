@@ -19,7 +19,7 @@ from pluseval.estimate.problem import Changes, Contrast, OneSample
 from pluseval.estimate.result import JointTest
 from pluseval.numerics.cluster import KINDS, cluster_cov
 from pluseval.numerics.hotelling import hotelling, hotelling_robust, hotelling_unequal
-from pluseval.numerics.linear import TTest, classical_cov, fit, one_sample, t_test, welch
+from pluseval.numerics.linear import LinearFit, TTest, classical_cov, fit, one_sample, t_test, welch
 
 Problem = Contrast | OneSample
 
@@ -214,11 +214,7 @@ class ClusterRobust:
     def infer(self, problem: Problem, level: float) -> Inferred:
         """Cluster-robust t with the degrees of freedom that ``df`` names."""
         if isinstance(problem, OneSample):
-            made, cluster, adjusted = (
-                fit(problem.y, np.ones((problem.y.size, 1))),
-                np.arange(problem.y.size),
-                "",
-            )
+            made, cluster, adjusted = one_mean(problem), np.arange(problem.n_clusters), ""
         else:
             made = fit(problem.y, problem.X, weights=problem.weights)
             cluster, adjusted = problem.cluster, adjusted_for(problem)
@@ -242,6 +238,11 @@ class ClusterRobust:
 def _noisiest(y: np.ndarray) -> np.ndarray:
     """The change that varies most: the degrees of freedom rest on the design alone, whichever is taken."""
     return y[:, int(np.argmax(y.std(axis=0)))]
+
+
+def one_mean(problem: OneSample) -> LinearFit:
+    """The mean of a single arm as a linear fit."""
+    return fit(problem.y, np.ones((problem.y.size, 1)))
 
 
 def adjusted_for(problem: Contrast) -> str:

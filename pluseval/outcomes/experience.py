@@ -77,7 +77,7 @@ def report_grade(study: Study) -> AnalysisFrame:
 
 
 def net_promoter_score(study: Study) -> AnalysisFrame:
-    """Net Promoter Score of the questionnaires as answers scored 100, 0 or -100, one row per person and wave."""
+    """Net Promoter Score of the questionnaires: answers scored 100, 0, -100; one row per person and wave."""
     return survey_frame(
         study,
         items=("nps",),
