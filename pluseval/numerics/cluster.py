@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from pluseval.errors import DesignError
 from pluseval.numerics.linear import LinearFit, TTest, require_noise, t_test
+from pluseval.numerics.products import tall_product
 
 KINDS = ("CR0", "CR1", "CR1S", "CR1P", "CR2", "CR3")
 SINGULAR = 1e-10  # eigenvalue of I - H that counts as zero, where the generalised inverse is taken
@@ -38,6 +39,8 @@ class ClusterCov:
     cov : ndarray (k, k)
     kind : str
     n_clusters : int
+    parts : ClusterParts
+        What the clusters hold, for procedures that build on them.
 
     Notes
     -----
@@ -48,7 +51,7 @@ class ClusterCov:
     cov: np.ndarray
     kind: str
     n_clusters: int
-    _parts: _Parts = field(repr=False)
+    parts: ClusterParts = field(repr=False)
 
     def std_error(self, contrast: int | ArrayLike) -> float:
         """Standard error of a contrast.
@@ -58,13 +61,13 @@ class ClusterCov:
         DesignError
             The contrast rests on one cluster alone, as with one treated practice.
         """
-        c = self._contrast(contrast)
+        c = self.contrast_vector(contrast)
         return float(np.sqrt(c @ self.cov @ c))
 
     def df(self, contrast: int | ArrayLike) -> float:
         """Bell-McCaffrey (Satterthwaite) degrees of freedom of a contrast under the working model."""
-        r, a, b = self._parts.of(self._contrast(contrast))
-        S = self._parts.meat
+        r, a, b = self.parts.of(self.contrast_vector(contrast))
+        S = self.parts.meat
         inner = np.einsum("gi,ij,gj->g", a, S, a) - 2 * np.einsum("gi,gi->g", a, b)
         both = np.concatenate([a, b], axis=1)
         k = a.shape[1]
@@ -73,7 +76,7 @@ class ClusterCov:
 
     def test(self, contrast: int | ArrayLike, *, null: float = 0.0, level: float = 0.95) -> TTest:
         """t test and interval of a contrast with Satterthwaite's degrees of freedom."""
-        estimate = float(self._contrast(contrast) @ self.coef)
+        estimate = float(self.contrast_vector(contrast) @ self.coef)
         return t_test(estimate, self.std_error(contrast), self.df(contrast), null=null, level=level)
 
     def effective_clusters(self, contrast: int | ArrayLike) -> float:
@@ -83,12 +86,13 @@ class ClusterCov:
         ----------
         Carter, Schnepel and Steigerwald (2017), doi 10.1162/REST_a_00639.
         """
-        c = self._parts.rotate.T @ self._contrast(contrast)
-        share = np.einsum("i,gij,j->g", c, self._parts.meats, c)
+        c = self.parts.rotate.T @ self.contrast_vector(contrast)
+        share = np.einsum("i,gij,j->g", c, self.parts.meats, c)
         spread = np.mean((share / share.mean() - 1) ** 2)
         return float(self.n_clusters / (1 + spread))
 
-    def _contrast(self, contrast: int | ArrayLike) -> np.ndarray:
+    def contrast_vector(self, contrast: int | ArrayLike) -> np.ndarray:
+        """A contrast as a vector (k,), refused where it rests on one cluster alone."""
         c = np.asarray(contrast, dtype=float)
         if c.ndim == 0:
             index = int(c)
@@ -97,12 +101,12 @@ class ClusterCov:
             c = np.eye(self.coef.size)[index]
         if c.shape != self.coef.shape or not np.any(c):
             raise DesignError(f"a contrast must be ({self.coef.size},) and not zero, found {c.shape}")
-        self._parts.require_several(c)
+        self.parts.require_several(c)
         return c
 
 
 @dataclass(frozen=True)
-class _Parts:
+class ClusterParts:
     """What a contrast needs of each cluster, in orthonormal coordinates (K of them, G clusters).
 
     The linear form of cluster j in its residuals is g'e with g = A'Zc; ``norms``, ``on_x`` and ``on_z``
@@ -110,6 +114,8 @@ class _Parts:
     are at hand.
     """
 
+    scores: np.ndarray  # (G, K) X'We
+    grams: np.ndarray  # (G, K, K) X'WX
     rotate: np.ndarray  # (k, K) from orthonormal coordinates to coefficients
     norms: np.ndarray
     on_x: np.ndarray
@@ -119,10 +125,12 @@ class _Parts:
     alone: np.ndarray  # (d, K) directions that a single cluster identifies
 
     def of(self, contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The three of a contrast: (G,), (G, K), (G, K)."""
         c = self.rotate.T @ contrast
         return np.einsum("i,gij,j->g", c, self.norms, c), self.on_x @ c, self.on_z @ c
 
     def require_several(self, contrast: np.ndarray) -> None:
+        """Refuse a contrast that one cluster alone identifies."""
         c = self.rotate.T @ contrast
         if self.alone.size and np.max(np.abs(self.alone @ c)) > ALONE * np.linalg.norm(c):
             raise DesignError(
@@ -201,8 +209,8 @@ def cluster_cov(
     rotate = fitted.to_orthonormal[-fitted.n_coef :]
     cov = rotate @ (adjusted.T @ adjusted) @ rotate.T * _factor(kind, fitted, G, count_absorbed)
     alone = np.swapaxes(vectors, 1, 2)[values >= 1 - 10 * SINGULAR]
-    parts = _Parts(rotate, norms, on_x, on_z, meats, meats.sum(axis=0), alone)
-    return ClusterCov(coef=fitted.coef, cov=cov, kind=kind, n_clusters=G, _parts=parts)
+    parts = ClusterParts(scores, grams, rotate, norms, on_x, on_z, meats, meats.sum(axis=0), alone)
+    return ClusterCov(coef=fitted.coef, cov=cov, kind=kind, n_clusters=G, parts=parts)
 
 
 def imbens_kolesar_df(fitted: LinearFit, cluster: ArrayLike, contrast: int | ArrayLike) -> float:
@@ -220,18 +228,18 @@ def imbens_kolesar_df(fitted: LinearFit, cluster: ArrayLike, contrast: int | Arr
     if fitted.weights is not None or fitted.absorbed is not None:
         raise DesignError("Imbens-Kolesar degrees of freedom need an unweighted fit without absorbed effects")
     made = cluster_cov(fitted, cluster, kind="CR2")
-    c = made._contrast(contrast)
-    parts = made._parts
+    c = made.contrast_vector(contrast)
+    parts = made.parts
     order, starts, _ = group_rows(cluster, fitted.nobs)
     r, a, _ = parts.of(c)
-    rows = (fitted.design @ fitted.to_orthonormal)[order]
+    rows = tall_product(fitted.design, fitted.to_orthonormal)[order]
     totals = np.add.reduceat(rows, starts[:-1], axis=0)
     errors = np.add.reduceat(fitted.residuals[order], starts[:-1])
     sizes = np.diff(starts)
     rss = float(fitted.residuals @ fitted.residuals)
     rho = max((float(errors @ errors) - rss) / max(float(sizes @ sizes) - fitted.nobs, 1.0), 0.0)
     noise = max(rss / fitted.nobs - rho, 0.0)
-    own = np.einsum("gi,gij,j->g", totals, _correction(parts.meats, -0.5), parts.rotate.T @ c)
+    own = np.einsum("gi,gij,j->g", totals, _correction(parts.grams, -0.5), parts.rotate.T @ c)
     shared = np.diag(own) - a @ totals.T
     spread = noise * (np.diag(r) - a @ a.T) + rho * (shared @ shared.T)
     return float(np.trace(spread) ** 2 / np.sum(spread**2))
@@ -261,7 +269,7 @@ class _Rows:
 
 
 def _blocks(fitted: LinearFit, order: np.ndarray, starts: np.ndarray) -> Iterator[_Rows]:
-    X = fitted.design[order] @ fitted.to_orthonormal
+    X = tall_product(fitted.design[order], fitted.to_orthonormal)
     e = fitted.residuals[order]
     w = None if fitted.weights is None else fitted.weights[order]
     absorbed = None if fitted.absorbed is None else fitted.absorbed[order]

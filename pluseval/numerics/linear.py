@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import linalg, stats
 
 from pluseval.errors import DesignError
+from pluseval.numerics.products import tall_product, triangle
 
 COLLINEAR = 1e-9  # share of a column's length that must be left once the columns before it are taken out
 PERFECT_FIT = 1e-26  # share of the outcome's sum of squares below which residuals are rounding
@@ -151,21 +152,22 @@ def fit(
     rank = m + k + levels
     if n <= rank:
         raise DesignError(f"{n} rows cannot carry {rank} coefficients; use fewer regressors or more rows")
-    q, r = linalg.qr(rows, mode="economic", check_finite=False)
+    scaled_y = y if root is None else y * root
+    corner = triangle(np.column_stack([rows, scaled_y]))
+    r, projected = corner[:-1, :-1], corner[:-1, -1]
     lost = np.flatnonzero(np.abs(np.diag(r))[m:] <= COLLINEAR * lengths)
     if lost.size:
         raise DesignError(
             f"columns {lost.tolist()} of X (counted from 0) are combinations of the columns before them, of "
             "the absorbed effects, or zero; leave them out"
         )
-    to_orthonormal = linalg.solve_triangular(r, np.eye(m + k))
-    scaled_y = y if root is None else y * root
-    beta = to_orthonormal @ (q.T @ scaled_y)
-    residuals = y - design @ beta
+    to_orthonormal = np.linalg.inv(r)  # LU of a triangle is the triangle: back substitution, on one thread
+    beta = to_orthonormal @ projected
+    residuals = y - tall_product(design, beta[:, None])[:, 0]
     rss = float(np.sum(residuals**2 if w is None else w * residuals**2))
     centred = scaled_y if codes is not None else (y - np.average(y, weights=w)) * (1.0 if w is None else root)
     named = to_orthonormal[m:]
-    scale = float(scaled_y @ scaled_y)
+    scale = float(np.sum(scaled_y**2))
     return LinearFit(
         coef=beta[m:],
         cov_unscaled=named @ named.T,
@@ -178,7 +180,7 @@ def fit(
         weights=w,
         absorbed=codes,
         n_absorbed=levels,
-        total_ss=float(centred @ centred),
+        total_ss=float(np.sum(centred**2)),
     )
 
 
@@ -212,7 +214,7 @@ def hc_cov(fitted: LinearFit, *, kind: str = "HC2") -> np.ndarray:
     require_noise(fitted)
     if kind not in {"HC0", "HC1", "HC2", "HC3"}:
         raise DesignError(f"no covariance is called {kind!r}; use HC0, HC1, HC2 or HC3")
-    rows = fitted.design @ fitted.to_orthonormal
+    rows = tall_product(fitted.design, fitted.to_orthonormal)
     w = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     own = w * np.sum(rows**2, axis=1)
     score = w * fitted.residuals
@@ -357,7 +359,7 @@ def _independent(columns: np.ndarray, w: np.ndarray | None) -> np.ndarray:
     if columns.shape[1] == 0:
         return columns
     rows = columns if w is None else columns * np.sqrt(w)[:, None]
-    r, order = linalg.qr(rows, mode="r", pivoting=True, check_finite=False)
+    r, order = linalg.qr(triangle(rows), mode="r", pivoting=True, check_finite=False)
     size = np.abs(np.diag(r))
     return columns[:, np.sort(order[: int(np.sum(size > COLLINEAR * max(size[0], 1e-300)))])]
 

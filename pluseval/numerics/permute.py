@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from pluseval.errors import DesignError
 from pluseval.numerics.assign import BLOCK, Assignments, assignments, require_attainable
 from pluseval.numerics.invert import Interval, Resampling
+from pluseval.numerics.products import tall_product
 
 STATISTICS = ("welch", "cr2", "coefficient")
 NOTHING_LEFT = 1e-10  # share of a treatment vector that is left once covariates are taken out
@@ -202,7 +203,7 @@ def sign_flip_test(
     )
     require_attainable(made, alpha, twins=True)
     signs = np.concatenate(list(_signs(G, made)))
-    mean = signs @ y / G
+    mean = tall_product(signs, y[:, None])[:, 0] / G
     # Flips leave the sum of squares alone, so that t orders them as the mean does: the mean keeps ties exact.
     resampling = Resampling(
         estimate=float(y.mean()),
@@ -242,7 +243,7 @@ class _Welch:
         return float(n0[0]), float(d0[0])
 
     def parts(self, drawn: np.ndarray) -> tuple[np.ndarray, ...]:
-        inside = drawn @ self.sums
+        inside = tall_product(drawn, self.sums)
         mean = slope = d0 = d1 = d2 = 0.0
         for sign, n, sums in ((1, self.n1, inside), (-1, self.n0, self.total - inside)):
             s, q, m, x = sums.T
@@ -276,6 +277,8 @@ class _Regression:
         self.y, self.t = self._left(y * self.root), self._left(group * self.root)
         if self.t @ self.t <= NOTHING_LEFT * np.sum(group * self.root**2):
             raise DesignError("the covariates fix who is treated, so its effect cannot be told from theirs")
+        self.outcomes = np.column_stack([self.y, self.t])
+        self.products = np.column_stack([self.y**2, self.y * self.t, self.t**2])
         self.leverage = np.sum(self.q**2, axis=1)
 
     def _left(self, column: np.ndarray) -> np.ndarray:
@@ -288,23 +291,24 @@ class _Regression:
 
     def parts(self, drawn: np.ndarray) -> tuple[np.ndarray, ...]:
         a = drawn * self.root
-        a -= (a @ self.q) @ self.q.T
+        a -= tall_product(tall_product(a, self.q), self.q.T)
         square = a * a
         size = square.sum(axis=1)
         fixed = size <= NOTHING_LEFT * np.max(
             self.t @ self.t
         )  # this draw's treatment is a covariate: no statistic
         size[fixed] = 1.0
-        slope_y, slope_t = (a @ self.y) / size, (a @ self.t) / size
+        slope_y, slope_t = (tall_product(a, self.outcomes) / size[:, None]).T
         free = np.maximum(1 - self.leverage - square / size[:, None], 1e-12)
         weight = square / free
         weight /= (size**2)[:, None]
         linear = weight * a
         curve = np.einsum("bi,bi->b", linear, a)
-        ly, lt = linear @ self.y, linear @ self.t
-        d0 = weight @ self.y**2 - 2 * slope_y * ly + slope_y**2 * curve
-        d1 = -(weight @ (self.y * self.t) - slope_y * lt - slope_t * ly + slope_y * slope_t * curve)
-        d2 = weight @ self.t**2 - 2 * slope_t * lt + slope_t**2 * curve
+        ly, lt = tall_product(linear, self.outcomes).T
+        yy, yt, tt = tall_product(weight, self.products).T
+        d0 = yy - 2 * slope_y * ly + slope_y**2 * curve
+        d1 = -(yt - slope_y * lt - slope_t * ly + slope_y * slope_t * curve)
+        d2 = tt - 2 * slope_t * lt + slope_t**2 * curve
         n0, n1 = slope_y, -slope_t
         for part in (n0, n1, d0, d1, d2):  # counted as extreme at every trial effect: never makes p smaller
             part[fixed] = 0.0
