@@ -9,6 +9,8 @@ from typing import Literal
 from pluseval.report.phrases import PHRASES
 from pluseval.report.words import Verdict
 
+# The front page's questions, and those of them that the conjunctive hypothesis joins.
+FRONT = ("health", "experience", "msz", "total", "referrals")
 PARTS = ("msz", "total", "health", "experience")
 
 
@@ -40,9 +42,7 @@ def part_contradicts(found: Verdict) -> bool:
     return found.key == "worse" or (found.key in ("lower", "higher") and found.favourable is False)
 
 
-def conjunction(
-    verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS
-) -> Conjunction:
+def conjunction(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -> Conjunction:
     """Lower cost AND not-worse health AND not-worse experience, as one intersection-union statement.
 
     Parameters
@@ -65,13 +65,12 @@ def conjunction(
     return Conjunction(key, passed, failed, absent)
 
 
-def answer(
-    verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS
-) -> dict[str, list[str]]:
+def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -> dict[str, list[str]]:
     """The front page's answer in both languages, sentence by sentence.
 
-    First what the data are (where synthetic), then the conjunctive hypothesis of the trial register, then
-    one sentence for each question.
+    Only the questions of ``FRONT`` are told; nothing where none of them was asked. First what the data are
+    (where synthetic), then the conjunctive hypothesis of the trial register, then one sentence for each
+    question.
 
     Parameters
     ----------
@@ -91,15 +90,18 @@ def answer(
             return words["and"].join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)
 
         field = "source_label_nl" if lang == "nl" else "source_label"
-        labels = sorted({getattr(v, field) for v in verdicts.values()} - {""})
+        labels = sorted({getattr(v, field) for k, v in verdicts.items() if k in FRONT} - {""})
         lines = [words["data_are"].format(label=label) for label in labels]
-        lines.append(
-            words[f"whole_{whole.key}"].format(
-                failed=listed(whole.failed) if whole.failed else "",
-                absent=listed(whole.absent) if whole.absent else "",
+        if any(key in verdicts for key in parts):
+            lines.append(
+                words[f"whole_{whole.key}"].format(
+                    failed=listed(whole.failed) if whole.failed else "",
+                    absent=listed(whole.absent) if whole.absent else "",
+                )
             )
-        )
         for key, found in verdicts.items():
+            if key not in FRONT:
+                continue
             name = names.get(key, key)
             lines.append(f"{name[:1].upper()}{name[1:]}: {found.sentence(lang)}")
         told[lang] = lines

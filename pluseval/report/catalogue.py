@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-SETS: dict[str, str] = {
-    "health.eq5d.primary": "health status: EQ-5D-5L utility, the plan's primary contrast",
-    "health.eq5d.levels": "EQ-5D-5L utility of both groups by wave",
-    "health.vas.primary": "health status: EQ VAS, the plan's primary contrast",
-    "health.vas.levels": "EQ VAS of both groups by wave",
-    "experience.grade.primary": "report grade, the plan's primary contrast",
-    "experience.grade.levels": "report grade of both groups by wave",
-    "experience.nps.primary": "Net Promoter Score, the plan's primary contrast",
-    "experience.nps.levels": "Net Promoter Score of both groups by wave",
-    "costs.msz.primary": "MSZ cost, the plan's primary contrast in euros",
-    "costs.msz.ratio": "MSZ cost, the same contrast as a ratio",
-    "costs.msz.levels": "MSZ cost of both groups by year",
-    "costs.msz.event_study": "MSZ cost, effect by year against the reference year",
-    "costs.msz.distribution": "distribution of MSZ cost over insured-years",
-    "costs.msz.sensitivity": "MSZ cost under the sensitivity set of the plan",
-    "costs.total.primary": "total cost, the plan's primary contrast in euros",
-    "costs.total.ratio": "total cost, the same contrast as a ratio",
-    "costs.total.levels": "total cost of both groups by year",
-    "costs.total.event_study": "total cost, effect by year against the reference year",
-    "costs.total.distribution": "distribution of total cost over insured-years",
-    "costs.total.sensitivity": "total cost under the sensitivity set of the plan",
-    "referrals.percentage.published": "referral percentage 2018 to 2019, least squares on unweighted changes",
-    "referrals.percentage.primary": "referral percentage, the plan's primary contrast",
-    "referrals.percentage.ratio": "referrals, 2018 to 2019, as a ratio of rates",
-    "referrals.percentage.levels": "referral percentage of both groups by year",
-    "referrals.percentage.event_study": "referral percentage, effect by year against the reference year",
-    "referrals.percentage.adjacent": "referral percentage, every adjacent-year change with the max-t test",
+_OUTCOMES = {
+    "health.eq5d": "EQ-5D-5L utility",
+    "health.vas": "EQ VAS",
+    "experience.grade": "report grade",
+    "experience.nps": "Net Promoter Score",
+    "costs.msz": "MSZ cost",
+    "costs.total": "total cost",
+    "referrals.percentage": "referral percentage",
+}
+_READINGS = {
+    "primary": "the plan's primary contrast",
+    "levels": "both groups by year or wave",
+    "published": "the named published reading",
+    "ratio": "the plan's contrast as a ratio",
+    "event_study": "effect by year against the reference year",
+    "adjacent": "every adjacent-year change with the max-t test",
+    "staggered": "staggered start (Callaway and Sant'Anna)",
+    "sensitivity": "the sensitivity set of the plan",
+    "robustness": "one effect under several procedures",
+    "distribution": "distribution over persons",
+}
+_OTHERS = {
     "referrals.percentage.list_size": "referral percentage 2018 to 2019 with list size as covariate",
-    "referrals.percentage.sensitivity": "referral percentage under the sensitivity set of the plan",
     "referrals.per_practice.published": "referrals per practice: the published contrast times the own list",
     "referrals.pluspunt.effect": "PlusPunt referrals 2018 to 2019, the same contrast",
     "referrals.specialty.levels": "referrals by specialty against the national rates",
+    "referrals.percentage.p_distribution": "p-values of the published reading over planted synthetic studies",
+    "municipal.levels.msz": "municipal MSZ cost of the region and of donors by year",
+    "municipal.ratios.total": "age-sex standardised cost ratio by municipality",
     "municipal.pilot.msz": "municipal MSZ cost, pilot (2011-15 v 2017-19)",
     "municipal.pilot.basket": "municipal comparable basket, pilot",
     "municipal.contract.msz": "municipal MSZ cost, region-wide contract (2017-19 v 2021-23)",
@@ -44,4 +41,21 @@ SETS: dict[str, str] = {
     "process.learning": "learning by practices (professionals' survey and uptake)",
     "process.stakeholders": "stakeholders' view of the programme",
     "uptake.online": "practices with online services",
+}
+SETS: dict[str, str] = {
+    **{f"{o}.{r}": f"{what}: {how}" for o, what in _OUTCOMES.items() for r, how in _READINGS.items()},
+    **_OTHERS,
+}
+
+# The short names by which pages ask for verdicts, and the sets that answer them.
+QUESTIONS: dict[str, str] = {
+    "health": "health.eq5d.primary",
+    "vas": "health.vas.primary",
+    "experience": "experience.grade.primary",
+    "nps": "experience.nps.primary",
+    "msz": "costs.msz.primary",
+    "total": "costs.total.primary",
+    "referrals": "referrals.percentage.primary",
+    "municipal_pilot": "municipal.pilot.msz",
+    "municipal_contract": "municipal.contract.msz",
 }

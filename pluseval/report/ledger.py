@@ -14,6 +14,7 @@ from typing import Any
 from pluseval.errors import DesignError
 from pluseval.report.catalogue import SETS
 from pluseval.report.numbers import decimals_of, format_number, format_p, with_unit
+from pluseval.report.readback import Html
 
 BY_CONSTRUCTION = "by construction"
 AGREES = "agrees"
@@ -170,6 +171,17 @@ def ledger(results: Any) -> Ledger:
         Anything that says ``name in results`` and ``results[name]``; real, public or synthetic.
     """
     return Ledger(tuple(status(claim, results) for claim in claims()))
+
+
+def claims_table(results: Any) -> Ledger:
+    """The ledger, which notebooks show as a table."""
+    return ledger(results)
+
+
+def lung_arithmetic() -> Html:
+    """Why the two halves of C11 cannot both hold, as a sentence with its numbers."""
+    (claim,) = (c for c in claims() if c.id == "C11")
+    return Html(f"<p>{html.escape(claim.text)} {html.escape(_contradiction(claim))}.</p>")
 
 
 def status(claim: Claim, results: Any) -> ClaimStatus:

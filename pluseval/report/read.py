@@ -30,8 +30,9 @@ def _float(value: Any) -> float:
 class Results:
     """Any number of released bundles as one: numbers, sentences, tables and figures by name.
 
-    Make one with :meth:`open` and :meth:`combine`. A name that the analyses may produce but no bundle holds
-    shows as "Not testable on these data"; any other unknown name is an error that lists near names.
+    Make one with :meth:`open` and :meth:`combine` (where two bundles state one fact, the first counts). A
+    name that the analyses may produce but no bundle holds shows as "Not testable on these data"; any other
+    unknown name is an error that lists near names.
     """
 
     sets: Mapping[str, ReadSet]
@@ -39,6 +40,7 @@ class Results:
     manifests: tuple[Mapping[str, Any], ...] = ()
     findings: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
     folders: Mapping[str, Path] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -68,7 +70,8 @@ class Results:
             suppressed=suppressed,
             manifests=(manifest,),
             findings=found.get("verdicts", {}),
-            answers={k: tuple(v) for k, v in found.get("answer", {}).items()},
+            answers={k: tuple(v) for k, v in found.get("answer", {}).items() if v},
+            facts=found.get("facts", {}),
             folders={name: place for name in sets},
         )
 
@@ -85,6 +88,7 @@ class Results:
         findings: dict[str, Any] = {}
         answers: dict[str, tuple[str, ...]] = {}
         folders: dict[str, Path] = {}
+        facts: dict[str, Any] = {}
         for bundle in bundles:
             twice = sorted((set(sets) & set(bundle.sets)) | (set(findings) & set(bundle.findings)))
             if twice:
@@ -94,6 +98,7 @@ class Results:
             sets.update(bundle.sets)
             findings.update(bundle.findings)
             folders.update(bundle.folders)
+            facts.update({k: v for k, v in bundle.facts.items() if k not in facts})
             for lang, lines in bundle.answers.items():
                 answers[lang] = answers.get(lang, ()) + tuple(lines)
         return cls(
@@ -102,6 +107,7 @@ class Results:
             manifests=tuple(m for bundle in bundles for m in bundle.manifests),
             findings=findings,
             answers=answers,
+            facts=facts,
             folders=folders,
         )
 
@@ -130,6 +136,21 @@ class Results:
     def source(self) -> Record | None:
         """The first source (the only one of a single bundle); None where nothing was released."""
         return self.sources[0] if self.sources else None
+
+    @property
+    def source_label(self) -> str:
+        """The warnings that the data carry, empty for real data."""
+        return "; ".join(dict.fromkeys(s.label for s in self.sources if s.label))
+
+    @property
+    def n_estimates(self) -> int:
+        """How many estimates were released."""
+        return sum(len(one) for one in self)
+
+    @property
+    def n_suppressed(self) -> int:
+        """How many were held back."""
+        return len(self.suppressed)
 
     def __contains__(self, name: object) -> bool:
         return name in self.sets

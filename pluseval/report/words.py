@@ -6,10 +6,12 @@ Light on purpose (no pandas): book pages make their words from a released bundle
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pluseval.errors import DesignError, PlanError
+from pluseval.report.catalogue import QUESTIONS
 from pluseval.report.numbers import (
     check_language,
     decimals_of,
@@ -187,6 +189,32 @@ def verdict(
         facts[f"sentence_{lang}"] = _sentence(plain, number, lang)
         facts[f"how_sure_{lang}"] = _how_sure(number, lang)
     return Verdict(**facts)
+
+
+def planned_questions(outcomes: Iterable[Mapping[str, Any]], *, alpha: float = 0.05) -> tuple[Question, ...]:
+    """The questions that a plan's outcomes ask, under the short names of the catalogue.
+
+    Parameters
+    ----------
+    outcomes : iterable of mapping
+        Outcomes of a plan with ``key``, ``hypothesis`` and ``margin``.
+    alpha : float
+        Error rate of the plan.
+    """
+    short = {name: key for key, name in QUESTIONS.items()}
+    made = []
+    for outcome in outcomes:
+        name = f"{outcome['key']}.primary"
+        made.append(
+            Question(
+                key=short.get(name, outcome["key"]),
+                set_name=name,
+                hypothesis=outcome["hypothesis"],
+                margin=outcome.get("margin"),
+                alpha=alpha,
+            )
+        )
+    return tuple(made)
 
 
 def find(results: Any, questions: tuple[Question, ...] | list[Question]) -> dict[str, Verdict]:

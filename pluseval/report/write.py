@@ -15,13 +15,14 @@ from typing import Any
 
 from pluseval.errors import DisclosureError
 from pluseval.report.answer import PARTS, answer
+from pluseval.report.catalogue import QUESTIONS
 from pluseval.report.disclosure import Released, require_released
 from pluseval.report.figures import Marks, emit_figure
 from pluseval.report.manifest import Manifest, hash_bytes
 from pluseval.report.read import POINTER
 from pluseval.report.record import plain, results_record
 from pluseval.report.tables import emit_table
-from pluseval.report.words import Question, find
+from pluseval.report.words import Question, find, planned_questions
 
 ASIDE = ".old"
 _HALF_MADE = ".making-"
@@ -33,7 +34,8 @@ def write(
     folder: str | Path,
     *,
     manifest: Manifest | None = None,
-    findings: Iterable[Question] = (),
+    questions: Iterable[Question] | None = None,
+    findings: Mapping[str, Any] | None = None,
     marks: Marks | None = None,
     parts: tuple[str, ...] = PARTS,
 ) -> Path:
@@ -51,9 +53,13 @@ def write(
         Where runs are kept.
     manifest : Manifest, optional
         What made the results; by default the contents of their sources and the code of this package.
-    findings : iterable of Question
+    questions : iterable of Question, optional
         What is asked of the results; verdicts and sentences are made here from the released numbers, so no
-        number can pass beside the gate.
+        number can pass beside the gate. By default what ``findings["plan"]["outcomes"]`` ask, and the
+        municipal questions where their sets were released.
+    findings : mapping, optional
+        Further facts for pages: the plan, what was skipped, counts of the data report. Plain values only;
+        results are refused here.
     marks : Marks, optional
         What the figures mark in time: starts, transition and COVID years.
     parts : tuple of str
@@ -68,15 +74,12 @@ def write(
     Raises
     ------
     DisclosureError
-        If ``released`` is anything but what ``release`` returned, or a finding is no question.
+        If ``released`` is anything but what ``release`` returned, or results stand among the findings.
     """
     released = require_released(released, by="write")
-    questions = tuple(findings)
-    if not all(isinstance(q, Question) for q in questions):
-        raise DisclosureError(
-            "write: findings are Question values; their numbers are made from the released results"
-        )
-    files = _files(released, questions, marks or Marks(), parts)
+    facts = _facts(findings or {})
+    questions = _default_questions(released, facts) if questions is None else tuple(questions)
+    files = _files(released, questions, facts, marks or Marks(), parts)
     manifest = manifest or _default_manifest(released, files["results.json"])
     manifest = manifest.with_outputs({name: hash_bytes(content) for name, content in files.items()})
     files["manifest.json"] = _json(manifest.to_dict())
@@ -92,6 +95,42 @@ def write(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
+
+
+def intact(folder: str | Path) -> bool:
+    """Whether a run's folder is there with every file that its manifest names, each as it was written."""
+    place = Path(folder)
+    try:
+        outputs = json.loads((place / "manifest.json").read_text(encoding="utf-8"))["outputs"]
+    except (OSError, ValueError, KeyError):
+        return False
+    there = {f.relative_to(place).as_posix() for f in place.rglob("*") if f.is_file()} - {"manifest.json"}
+    return there == set(outputs) and all(
+        hash_bytes((place / name).read_bytes()) == value for name, value in outputs.items()
+    )
+
+
+def _facts(findings: Mapping[str, Any]) -> dict[str, Any]:
+    """Findings as plain values; a result among them would pass beside the gate."""
+    try:
+        return json.loads(json.dumps(findings, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise DisclosureError(
+            f"write: findings hold plain values only ({error}); results go through release(...)"
+        ) from None
+
+
+def _default_questions(released: Released, facts: Mapping[str, Any]) -> tuple[Question, ...]:
+    plan = facts.get("plan", {})
+    municipal = tuple(
+        Question(key, name, "superiority")
+        for key, name in QUESTIONS.items()
+        if name.startswith("municipal.") and name in released
+    )
+    # A study's own outcomes are asked for even where nothing was released: they then read "not testable".
+    if municipal:
+        return municipal
+    return planned_questions(plan.get("outcomes", ()), alpha=plan.get("alpha", 0.05))
 
 
 def _default_manifest(released: Released, results: bytes) -> Manifest:
@@ -110,13 +149,18 @@ def _default_manifest(released: Released, results: bytes) -> Manifest:
 
 
 def _files(
-    released: Released, questions: tuple[Question, ...], marks: Marks, parts: tuple[str, ...]
+    released: Released,
+    questions: tuple[Question, ...],
+    facts: Mapping[str, Any],
+    marks: Marks,
+    parts: tuple[str, ...],
 ) -> dict[str, bytes]:
     """Every file of a run but the manifest, by relative name."""
     verdicts = find(released, questions)
     told = {
         "verdicts": {key: plain(found.to_dict()) for key, found in verdicts.items()},
-        "answer": answer(verdicts, parts=parts) if verdicts else {},
+        "answer": answer(verdicts, parts=parts),
+        "facts": facts,
     }
     files = {
         "results.json": _json(results_record(released)),
