@@ -1,4 +1,4 @@
-"""Dutch municipalities on one set of borders: their names, mergers, neighbours and the programme's regions."""
+"""Dutch municipalities on one set of borders: names, mergers, neighbours, and the programme's regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPLIT = ("BOXTEL", "HAAREN", "OISTERWIJK", "TILBURG", "VUGHT")
 NO_DONORS = tuple(sorted({*OZL, *WM, *MH, *NEAR, *SPLIT}))
 """Municipalities that are never compared with OZL."""
 
-# The municipal reorganisations of 2021-2023 after the borders of 2020 (CBS, "Gemeentelijke indelingen per jaar").
+# Reorganisations of 2021-2023, after the borders of 2020 (CBS, "Gemeentelijke indelingen per jaar").
 _REORGANISATIONS = {
     "EEMSDELTA": ("APPINGEDAM", "DELFZIJL", "LOPPERSUM"),
     "PURMEREND": ("BEEMSTER",),

@@ -1,4 +1,4 @@
-"""Perceived health per municipality from RIVM, GGD'en and CBS, "Gezondheid per wijk en buurt" (adults 18+)."""
+"""Perceived health per municipality (RIVM, GGD'en, CBS: "Gezondheid per wijk en buurt", adults 18+)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class RivmPanel:
     table : DataFrame
         ``year municipality healthy_pct``, sorted; municipalities by their Vektis names.
     national : Series
-        The published national percentage by year; only where a file holds the national row (the spreadsheets do).
+        The published national percentage by year; only where a file holds the national row (the spreadsheets
+        do).
     content_hash : str
         SHA-256 of table and national figures, free of row order and file format.
     """
@@ -65,8 +66,8 @@ def is_rivm(path: str | Path) -> bool:
 def load_rivm(folder: str | Path) -> RivmPanel:
     """The files of a folder: CSV extracts or StatLine downloads, and the published spreadsheets.
 
-    Where a year is there as CSV and as spreadsheet, the municipalities come from the CSV and the spreadsheet gives the
-    national row only (reading a whole one takes seconds).
+    Where a year is there as CSV and as spreadsheet, the municipalities come from the CSV and the spreadsheet
+    gives the national row only (reading a whole one takes seconds).
 
     Raises
     ------
@@ -88,7 +89,8 @@ def load_rivm(folder: str | Path) -> RivmPanel:
     paths = sorted(_files(root), key=lambda p: (p.suffix.lower() != ".csv", str(p)))
     if not paths:
         raise NotFoundError(
-            f"no RIVM file in {root.name!r}: a .csv or .xlsx with the column {_HEALTH}. Take table 50120NED from StatLine"
+            f"no RIVM file in {root.name!r}: a .csv or .xlsx with the column {_HEALTH}. Take table 50120NED "
+            "from StatLine"
         )
     parts: list[pd.DataFrame] = []
     for path in paths:
@@ -145,9 +147,13 @@ def _read_xlsx(path: Path, *, municipal_years: set[int]) -> pd.DataFrame:
                 kept.append(row)
         book.close()
     except ValueError:
-        raise ContractError(f"{path.name} has no column WijkenEnBuurten or Perioden; take the untyped table") from None
+        raise ContractError(
+            f"{path.name} has no column WijkenEnBuurten or Perioden; take the untyped table"
+        ) from None
     except Exception as error:  # openpyxl raises many kinds for a broken zip
-        raise UnreadableError(f"{path.name} cannot be read as a spreadsheet ({type(error).__name__})") from None
+        raise UnreadableError(
+            f"{path.name} cannot be read as a spreadsheet ({type(error).__name__})"
+        ) from None
     return pd.DataFrame(kept, columns=header, dtype=object)
 
 
@@ -164,7 +170,9 @@ def _tidy(name: str, rows: pd.DataFrame) -> pd.DataFrame:
             keep &= rows[column].astype(str).str.strip() == code
     kind = rows[found["WijkenEnBuurten"]].astype(str).str[:2]
     rows = rows[keep & kind.isin(("NL", "GM"))]
-    values = pd.to_numeric(rows[found[_HEALTH]].astype(str).str.strip().str.replace(",", "."), errors="coerce")
+    values = pd.to_numeric(
+        rows[found[_HEALTH]].astype(str).str.strip().str.replace(",", "."), errors="coerce"
+    )
     tidy = pd.DataFrame(
         {
             "kind": kind[rows.index],

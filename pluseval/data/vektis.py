@@ -1,4 +1,4 @@
-"""Vektis open data (Zorgverzekeringswet, per municipality): the yearly files as downloaded, as one tidy panel."""
+"""Vektis open data (Zvw costs per municipality): the yearly files as downloaded, as one tidy panel."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class VektisPanel:
     Attributes
     ----------
     table : DataFrame
-        ``municipality year sex age_from persons insured_years cost_msz_eur cost_basket_eur cost_total_eur``, sorted by
-        the first four. ``persons`` counts everyone ever insured in the year; the denominator is ``insured_years``.
-        Euros are nominal. The basket leaves out the items that entered or left the Zvw in these years
-        (:data:`pluseval.data.vektis_file.NOT_COMPARABLE`).
+        ``municipality year sex age_from persons insured_years cost_msz_eur cost_basket_eur cost_total_eur``,
+        sorted by the first four. ``persons`` counts everyone ever insured in the year; the denominator is
+        ``insured_years``. Euros are nominal. The basket leaves out the items that entered or left the Zvw in
+        these years (:data:`pluseval.data.vektis_file.NOT_COMPARABLE`).
     rest : DataFrame
         The REST row of each year (unknown residence and suppressed cells): no place, but part of the nation.
     published : DataFrame
@@ -97,11 +97,11 @@ def load_vektis(folder: str | Path, *, mergers: Mapping[str, str] | str | Path |
     Parameters
     ----------
     folder : path
-        The folder of downloads, or a folder above it. Files of other kinds are left alone. The year is taken from the
-        file's name. Where a year is there twice, the file on the most recent borders is used.
+        The folder of downloads, or a folder above it. Files of other kinds are left alone. The year is taken
+        from the file's name. Where a year is there twice, the file on the most recent borders is used.
     mergers : mapping or path, optional
-        Old municipality to new. By default a file ``municipal_mergers*.csv`` beside the data, or else the mergers of
-        2021-2023 that this project knows.
+        Old municipality to new. By default a file ``municipal_mergers*.csv`` beside the data, or else the
+        mergers of 2021-2023 that this project knows.
 
     Raises
     ------
@@ -110,8 +110,8 @@ def load_vektis(folder: str | Path, *, mergers: Mapping[str, str] | str | Path |
     UnreadableError
         A file that is empty, cut off or not text.
     ContractError
-        Missing or unknown columns, text in number columns, duplicate keys, unknown age classes or municipalities, the
-        same year twice: all failures of all files at once, as counts.
+        Missing or unknown columns, text in number columns, duplicate keys, unknown age classes or
+        municipalities, the same year twice: all failures of all files at once, as counts.
 
     Examples
     --------
@@ -120,12 +120,15 @@ def load_vektis(folder: str | Path, *, mergers: Mapping[str, str] | str | Path |
     """
     root = Path(folder)
     if not root.is_dir():
-        raise NotFoundError(f"there is no folder {root.name!r}; give the folder that holds the Vektis downloads")
+        raise NotFoundError(
+            f"there is no folder {root.name!r}; give the folder that holds the Vektis downloads"
+        )
     paths = list(_vektis_files(root))
     if not paths:
         raise NotFoundError(
-            f"no Vektis file in {root.name!r}: none of its .csv files has the columns gemeentenaam, geslacht, "
-            "leeftijdsklasse and aantal_verzekerdejaren. Download the yearly files from the open-data page of vektis.nl"
+            f"no Vektis file in {root.name!r}: none of its .csv files has the columns gemeentenaam, "
+            "geslacht, leeftijdsklasse and aantal_verzekerdejaren. Download the yearly files from the "
+            "open-data page of vektis.nl"
         )
     merged = _mergers(paths, mergers)
     known = set(load_geography().municipalities)
@@ -137,7 +140,8 @@ def load_vektis(folder: str | Path, *, mergers: Mapping[str, str] | str | Path |
     finally:
         connection.close()
     losses = [
-        Loss(f"cells of a second file of {year} on older borders", int(f.cells)) for year, f in skipped.items()
+        Loss(f"cells of a second file of {year} on older borders", int(f.cells))
+        for year, f in skipped.items()
     ]
     split = table["municipality"].isin(SPLIT)
     losses.append(Loss("cells of HAAREN and the four municipalities it was split over", int(split.sum())))
@@ -184,7 +188,7 @@ def _read_all(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[
 def _one_per_year(
     files: list[VektisFile], merged: Mapping[str, str], known: set[str]
 ) -> tuple[dict[int, VektisFile], dict[int, VektisFile]]:
-    """Per year the file on the most recent borders (fewest names unknown to the map), and those left aside."""
+    """Per year the file on the most recent borders (fewest names off the map), and the one left aside."""
     by_year: dict[int, list[tuple[int, VektisFile]]] = {}
     for file in files:
         unknown = sum(merged.get(name, name) not in known for name in file.municipalities)
@@ -221,9 +225,12 @@ def _harmonise(
     sums = ", ".join(f"sum({c}) AS {c}" for c in SUMS)
     table = connection.execute(
         f"""SELECT coalesce(new, municipality) AS municipality, year, sex, age_from, {sums}
-        FROM files LEFT JOIN mergers ON municipality = old WHERE NOT is_rest GROUP BY ALL ORDER BY 1, 2, 3, 4"""
+        FROM files LEFT JOIN mergers ON municipality = old WHERE NOT is_rest GROUP BY ALL ORDER BY 1, 2, 3,
+        4"""
     ).df()
-    rest = connection.execute(f"SELECT year, {sums} FROM files WHERE is_rest GROUP BY year ORDER BY year").df()
+    rest = connection.execute(
+        f"SELECT year, {sums} FROM files WHERE is_rest GROUP BY year ORDER BY year"
+    ).df()
     published = connection.execute(
         "SELECT year, municipality, sum(insured_years) AS insured_years FROM files WHERE NOT is_rest "
         "GROUP BY ALL ORDER BY 1, 2"
@@ -264,4 +271,3 @@ def _content_hash(table: pd.DataFrame, rest: pd.DataFrame) -> str:
                 values = "\n".join(frame[column]).encode()
             digest.update(values)
     return digest.hexdigest()
-

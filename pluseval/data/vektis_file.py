@@ -1,4 +1,4 @@
-"""One Vektis open-data file per municipality, as downloaded: its layout by year and its reading in the engine."""
+"""One Vektis file per municipality, as downloaded: its layout by year and its reading in the engine."""
 
 from __future__ import annotations
 
@@ -76,9 +76,10 @@ class FileFailure(NamedTuple):
 class VektisFile:
     """What one file holds; its rows stay in the engine under ``relation``.
 
-    ``relation`` has the columns ``municipality sex age_from is_rest persons insured_years cost_msz_eur cost_basket_eur
-    cost_total_eur``; names are canonical but on the file's own borders. ``cells`` counts rows without REST,
-    ``negative_items`` the negative sums (corrections, kept), ``n_columns`` the columns of the file.
+    ``relation`` has the columns ``municipality sex age_from is_rest persons insured_years cost_msz_eur
+    cost_basket_eur cost_total_eur``; names are canonical but on the file's own borders. ``cells`` counts rows
+    without REST, ``negative_items`` the negative sums (corrections, kept), ``n_columns`` the columns of the
+    file.
     """
 
     name: str
@@ -122,7 +123,8 @@ def key_columns_present(path: Path) -> bool:
 
 
 def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection) -> VektisFile:
-    """Read one file into the engine: lower-case names, one age label, canonical municipalities, exact decimals.
+    """Read one file into the engine: lower-case names, one age label, canonical municipalities, exact
+    decimals.
 
     Raises
     ------
@@ -137,23 +139,30 @@ def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection)
     columns = _match_columns(path.name, header, year)
     raw, relation = f"raw {path.name}", f"vektis {year} {path.name}"
     fields = ", ".join(f"'c{k}': 'VARCHAR'" for k in range(len(header)))
+    numbers = [c for c in columns if c not in KEY_COLUMNS]
+    typed = [f"trim({columns[c]}) AS {c}" for c in KEY_COLUMNS]
+    typed += [f"TRY_CAST(trim({columns[c]}) AS DECIMAL(18, 2)) AS {c}" for c in numbers]
     try:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_quoted(raw)} AS SELECT * FROM read_csv(?, delim=';', header=false, skip=1, "
-            "quote='\"', all_varchar=true, auto_detect=false, null_padding=false, encoding=?, "
-            f"columns={{{fields}}})",
+            f"CREATE OR REPLACE TEMP TABLE {_quoted(raw)} AS SELECT {', '.join(typed)} FROM read_csv(?, "
+            "delim=';', header=false, skip=1, quote='\"', all_varchar=true, auto_detect=false, "
+            f"null_padding=false, encoding=?, columns={{{fields}}})",
             [str(path), _encoding(path)],
         )
     except duckdb.Error as error:
-        reason = "a row does not have the columns of the header" if "olumn" in str(error) else "it is not delimited text"
+        reason = (
+            "a row does not have the columns of the header"
+            if "olumn" in str(error)
+            else "it is not delimited text"
+        )
         raise UnreadableError(
             f"{path.name} cannot be read: {reason}. Is it cut off? Download it again from vektis.nl"
         ) from None
     rows = connection.execute(f"SELECT count(*) FROM {_quoted(raw)}").fetchone()[0]
     if rows == 0:
         raise UnreadableError(f"{path.name} has a header and no row; download it again from vektis.nl")
-    negative = _check(connection, path.name, raw, columns)
-    _tidy(connection, raw, relation, columns, year)
+    negative = _check(connection, path.name, raw, numbers)
+    _tidy(connection, raw, relation, year)
     _check_keys(connection, path.name, relation)
     names = connection.execute(
         f"SELECT DISTINCT municipality FROM {_quoted(relation)} WHERE NOT is_rest ORDER BY 1"
@@ -193,7 +202,7 @@ def _encoding(path: Path) -> str:
 
 
 def _match_columns(name: str, header: list[str], year: int) -> dict[str, str]:
-    """Full name of each expected column to its position in the file (c0, c1, ...), names compared up to 32 characters."""
+    """Each expected column to its place in the file (c0, c1, ...); names compare up to 32 characters."""
     expected = (*KEY_COLUMNS, *COUNT_COLUMNS, *items_of(year))
     short = {column[:_LENGTH]: k for k, column in enumerate(header)}
     missing = [c for c in expected if c[:_LENGTH] not in short]
@@ -207,53 +216,46 @@ def _match_columns(name: str, header: list[str], year: int) -> dict[str, str]:
     return {c: f"c{short[c[:_LENGTH]]}" for c in expected}
 
 
-def _check(connection: duckdb.DuckDBPyConnection, name: str, raw: str, columns: dict[str, str]) -> int:
+def _check(connection: duckdb.DuckDBPyConnection, name: str, raw: str, numbers: list[str]) -> int:
     """Refuse text in number columns and half-empty keys; return the number of negative item sums."""
-    numbers = [c for c in columns if c not in KEY_COLUMNS]
-    empty = [f"(coalesce(trim({columns[c]}), '') = '')" for c in KEY_COLUMNS]
-    parts = [f"count(*) FILTER ({_number(columns[c])} IS NULL)" for c in numbers]
-    parts += [f"count(*) FILTER ({_number(columns[c])} < 0)" for c in numbers]
+    empty = [f"(coalesce({c}, '') = '')" for c in KEY_COLUMNS]
+    parts = [f"count(*) FILTER ({c} IS NULL)" for c in numbers]
+    parts += [f"count(*) FILTER ({c} < 0)" for c in numbers]
     parts += [f"count(*) FILTER ({' + '.join(f'{e}::INT' for e in empty)} IN (1, 2))"]
-    parts += [f"count(*) FILTER (NOT {empty[0]} AND upper(trim({columns['geslacht']})) NOT IN ('M', 'V'))"]
+    parts += [f"count(*) FILTER (NOT {empty[0]} AND upper(geslacht) NOT IN ('M', 'V'))"]
     counts = connection.execute(f"SELECT {', '.join(parts)} FROM {_quoted(raw)}").fetchone()
     n = len(numbers)
-    bad, negative, (partial, sex) = counts[:n], dict(zip(numbers, counts[n : 2 * n], strict=True)), counts[2 * n :]
+    bad, negative, (partial, sex) = (
+        counts[:n],
+        dict(zip(numbers, counts[n : 2 * n], strict=True)),
+        counts[2 * n :],
+    )
     failures = [FileFailure(name, c, "not a number", k) for c, k in zip(numbers, bad, strict=True) if k]
     failures += [FileFailure(name, c, "negative", negative[c]) for c in COUNT_COLUMNS if negative[c]]
-    failures += [FileFailure(name, ", ".join(KEY_COLUMNS), "some keys empty, others not", partial)] * bool(partial)
+    failures += [FileFailure(name, ", ".join(KEY_COLUMNS), "some keys empty, others not", partial)] * bool(
+        partial
+    )
     failures += [FileFailure(name, "geslacht", "not M or V", sex)] * bool(sex)
     _raise(failures)
     return int(sum(negative[c] for c in numbers if c not in COUNT_COLUMNS))
 
 
-def _number(column: str) -> str:
-    return f"TRY_CAST(trim({column}) AS DECIMAL(18, 2))"
-
-
-def _tidy(
-    connection: duckdb.DuckDBPyConnection, raw: str, relation: str, columns: dict[str, str], year: int
-) -> None:
-    def total(items: tuple[str, ...]) -> str:
-        return " + ".join(_number(columns[i]) for i in items)
-
+def _tidy(connection: duckdb.DuckDBPyConnection, raw: str, relation: str, year: int) -> None:
     items = items_of(year)
-    basket = tuple(i for i in items if i not in NOT_COMPARABLE)
-    place, sex, age = columns["gemeentenaam"], columns["geslacht"], columns["leeftijdsklasse"]
-    label = f"regexp_replace(trim({age}), '\\s+', ' ', 'g')"
+    basket = [i for i in items if i not in NOT_COMPARABLE]
+    label = "regexp_replace(leeftijdsklasse, '\\s+', ' ', 'g')"
+    first, last = (f"TRY_CAST(regexp_extract({label}, '{_AGE}', {k}) AS INT)" for k in (1, 2))
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE {_quoted(relation)} AS SELECT
-            coalesce(trim({place}), '') AS municipality,
-            CASE upper(trim({sex})) WHEN 'M' THEN 'M' WHEN 'V' THEN 'F' END AS sex,
-            CASE WHEN {label} IN ('90+', '90+ jaar') THEN 90
-                 WHEN TRY_CAST(regexp_extract({label}, '{_AGE}', 2) AS INT)
-                      = TRY_CAST(regexp_extract({label}, '{_AGE}', 1) AS INT) + 4
-                 THEN TRY_CAST(regexp_extract({label}, '{_AGE}', 1) AS INT) END AS age_from,
-            coalesce(trim({place}), '') = '' AS is_rest,
-            {_number(columns["aantal_bsn"])} AS persons,
-            {_number(columns["aantal_verzekerdejaren"])} AS insured_years,
-            {_number(columns[MSZ])} AS cost_msz_eur,
-            {total(basket)} AS cost_basket_eur,
-            {total(items)} AS cost_total_eur
+            coalesce(gemeentenaam, '') AS municipality,
+            CASE upper(geslacht) WHEN 'M' THEN 'M' WHEN 'V' THEN 'F' END AS sex,
+            CASE WHEN {label} IN ('90+', '90+ jaar') THEN 90 WHEN {last} = {first} + 4 THEN {first} END AS
+            age_from, coalesce(gemeentenaam, '') = '' AS is_rest,
+            aantal_bsn AS persons,
+            aantal_verzekerdejaren AS insured_years,
+            {MSZ} AS cost_msz_eur,
+            {" + ".join(basket)} AS cost_basket_eur,
+            {" + ".join(items)} AS cost_total_eur
         FROM {_quoted(raw)}"""
     )
     connection.execute(f"DROP TABLE {_quoted(raw)}")
@@ -280,6 +282,6 @@ def _raise(failures: list[FileFailure]) -> None:
     if failures:
         lines = [f"{f.table}: {f.column}: {f.rule} ({f.count})" for f in failures]
         raise ContractError(
-            "this is not a Vektis file per municipality as downloaded:\n  " + "\n  ".join(lines), tuple(failures)
+            "this is not a Vektis file per municipality as downloaded:\n  " + "\n  ".join(lines),
+            tuple(failures),
         )
-

@@ -1,9 +1,9 @@
 """Random partitions of a map into contiguous blocks of similar size.
 
-One treated region is compared with what would have been found elsewhere. Elsewhere must be like it: places that touch one
-another share hospitals and shocks, so the placebo is a block of touching places as large as the region, not a single place
-and not a scattered set. A partition's blocks do not overlap; many partitions are drawn, because where the borders
-between the blocks fall is arbitrary.
+One treated region is compared with what would have been found elsewhere. Elsewhere must be like it: places
+that touch one another share hospitals and shocks, so the placebo is a block of touching places as large as
+the region, not a single place and not a scattered set. A partition's blocks do not overlap; many partitions
+are drawn, because where the borders between the blocks fall is arbitrary.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Partitions:
     Attributes
     ----------
     blocks : tuple over partitions of tuples of (k,) int arrays
-        Row numbers of each block's units, ascending. Units in no block are left out: islands, places larger than a
-        block, leftovers.
+        Row numbers of each block's units, ascending. Units in no block are left out: islands, places larger
+        than a block, leftovers.
     target, tolerance : float
         Sizes lie within ``target * (1 - tolerance)`` and ``target * (1 + tolerance)``.
     n_units : int
@@ -65,10 +65,12 @@ def random_partitions(
     partitions: int,
     seed: int,
 ) -> Partitions:
-    """Partitions of a map into contiguous, non-overlapping blocks whose sizes lie within ``tolerance`` of ``target``.
+    """Partitions of a map into contiguous, non-overlapping blocks whose sizes lie within ``tolerance`` of
+    ``target``.
 
-    A block grows from a random place by touching places, the more likely the more of the block they touch, until it is
-    large enough. Places that could not grow into a block join a touching one that stays within the limits.
+    A block grows from a random place by touching places, the more likely the more of the block they touch,
+    until it is large enough. Places that could not grow into a block join a touching one that stays within
+    the limits.
 
     Parameters
     ----------
@@ -90,7 +92,8 @@ def random_partitions(
     Raises
     ------
     DesignError
-        Shapes that do not agree, sizes that are not positive, neighbours one way only, or no block in any partition.
+        Shapes that do not agree, sizes that are not positive, neighbours one way only, or no block in any
+        partition.
 
     Examples
     --------
@@ -119,11 +122,15 @@ def _check(
     neighbours: Sequence[Sequence[int]], size: np.ndarray, *, target: float, tolerance: float, partitions: int
 ) -> None:
     if size.ndim != 1 or len(neighbours) != size.size:
-        raise DesignError(f"{len(neighbours)} places have neighbours and {size.size} have a size; give both for each")
+        raise DesignError(
+            f"{len(neighbours)} places have neighbours and {size.size} have a size; give both for each"
+        )
     if not (np.isfinite(size).all() and (size > 0).all() and target > 0):
         raise DesignError("sizes and the target size of a block must be positive numbers")
     if not 0 < tolerance < 1 or partitions < 1:
-        raise DesignError(f"tolerance {tolerance} must lie between 0 and 1, partitions {partitions} be 1 or more")
+        raise DesignError(
+            f"tolerance {tolerance} must lie between 0 and 1, partitions {partitions} be 1 or more"
+        )
     sets = [set(others) for others in neighbours]
     one_way = sum(i == j or not 0 <= j < size.size or i not in sets[j] for i, s in enumerate(sets) for j in s)
     if one_way:

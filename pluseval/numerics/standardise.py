@@ -16,7 +16,8 @@ class IndirectlyStandardised:
     Attributes
     ----------
     observed, expected : (U,) arrays
-        In the unit of the numerator. ``expected`` applies the standard's rate of each cell to the unit's exposure.
+        In the unit of the numerator. ``expected`` applies the standard's rate of each cell to the unit's
+        exposure.
     ratio : (U,) array
         observed / expected.
     excess : (U,) array
@@ -41,13 +42,14 @@ def indirectly_standardise(
 ) -> IndirectlyStandardised:
     """Observed against expected sums, the expectation from a standard's rates per cell (age class x sex).
 
-    Ratios of different units share the rates but not the age structure: each compares a unit with the standard, not two
-    units with one another.
+    Ratios of different units share the rates but not the age structure: each compares a unit with the
+    standard, not two units with one another.
 
     Parameters
     ----------
     numerator, exposure : (U, C) arrays
-        Sums (euros) and denominators (insured-years) per unit and cell; a cell that a unit does not have is 0 in both.
+        Sums (euros) and denominators (insured-years) per unit and cell; a cell that a unit does not have is 0
+        in both.
     standard_numerator, standard_exposure : (C,) arrays, optional
         The standard population; by default the sum of all units.
 
@@ -58,8 +60,8 @@ def indirectly_standardise(
     Raises
     ------
     DesignError
-        Shapes that do not agree, values that are not finite, a negative exposure, a cell in which a unit has exposure
-        and the standard none, or a unit without any expected amount.
+        Shapes that do not agree, values that are not finite, a negative exposure, a cell in which a unit has
+        exposure and the standard none, or a unit without any expected amount.
 
     References
     ----------
@@ -74,16 +76,22 @@ def indirectly_standardise(
     """
     numerator, exposure = np.asarray(numerator, float), np.asarray(exposure, float)
     if numerator.ndim != 2 or numerator.shape != exposure.shape:
-        raise DesignError(f"numerator {numerator.shape} and exposure {exposure.shape} must be units x cells alike")
+        raise DesignError(
+            f"numerator {numerator.shape} and exposure {exposure.shape} must be units x cells alike"
+        )
     top = numerator.sum(axis=0) if standard_numerator is None else np.asarray(standard_numerator, float)
     base = exposure.sum(axis=0) if standard_exposure is None else np.asarray(standard_exposure, float)
     if top.shape != numerator.shape[1:] or base.shape != top.shape:
-        raise DesignError(f"the standard has {top.shape} and {base.shape} cells, the units {numerator.shape[1:]}")
+        raise DesignError(
+            f"the standard has {top.shape} and {base.shape} cells, the units {numerator.shape[1:]}"
+        )
     if not all(np.isfinite(a).all() for a in (numerator, exposure, top, base)) or (exposure < 0).any():
         raise DesignError("sums and exposures must be finite, exposures not negative")
     unknown = int(((base <= 0) & (exposure > 0).any(axis=0)).sum())
     if unknown:
-        raise DesignError(f"{unknown} cells have exposure in a unit and none in the standard: their rate is unknown")
+        raise DesignError(
+            f"{unknown} cells have exposure in a unit and none in the standard: their rate is unknown"
+        )
     rates = np.divide(top, base, out=np.zeros_like(top), where=base > 0)
     observed, expected = numerator.sum(axis=1), exposure @ rates
     if (expected <= 0).any():
