@@ -13,8 +13,10 @@ import numpy as np
 
 from pluseval.errors import DesignError
 from pluseval.estimate.inference import Inferred, Problem, adjusted_for, one_mean
-from pluseval.estimate.problem import Contrast, OneSample
-from pluseval.numerics.assign import quantile_strata
+from pluseval.estimate.inference_max_t import MaxT
+from pluseval.estimate.problem import Changes, Contrast, OneSample
+from pluseval.estimate.result import JointTest
+from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.invert import Interval
 from pluseval.numerics.linear import fit
 from pluseval.numerics.permute import PermutationTest, permutation_test, sign_flip_test
@@ -65,6 +67,10 @@ class SignFlip:
         return _from_draws(
             found, level, f"sign flips of practice changes, {_how_many(found, 'flips', self.seed)}"
         )
+
+    def joint(self, problem: Changes, name: str) -> JointTest:
+        """The largest mean over common sign flips of practices."""
+        return MaxT(draws=self.draws, seed=self.seed or 0).joint(problem, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,15 +142,16 @@ class Permutation:
             alpha=1 - level,
         )
         named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[statistic]
-        within = "" if self.strata is None else f" within {self._strata_words(problem)}"
+        within = within_words(problem.columns, self.strata, self.groups)
         made = _how_many(found, "assignments", self.seed)
         words = f"permutation of {named}{adjusted_for(problem)}{within}, {made}"
         return _from_draws(found, level, words)
 
-    def _strata_words(self, problem: Contrast) -> str:
-        if np.asarray(problem.columns[self.strata]).dtype.kind in "OUSb":
-            return f"levels of {self.strata}"
-        return f"{'tertiles' if self.groups == 3 else f'{self.groups} quantile groups'} of {self.strata}"
+    def joint(self, problem: Changes, name: str) -> JointTest:
+        """The largest statistic over a common permutation of practices."""
+        kind = "studentised" if self.statistic == "studentised" else "pooled"
+        test = MaxT(draws=self.draws, seed=self.seed, strata=self.strata, statistic=kind, groups=self.groups)
+        return test.joint(problem, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,29 +217,6 @@ class WildBootstrap:
         named = self.weights.capitalize()
         words = f"wild cluster bootstrap of t{adjusted}, {kind}, {named}, {count}"
         return _from_draws(found, level, words)
-
-
-def strata_of(columns: dict | object, name: str, groups: int) -> np.ndarray:
-    """Codes of the strata of practices by one of their columns.
-
-    Raises
-    ------
-    DesignError
-        No such column, or missing values in it.
-    """
-    if name not in columns:  # type: ignore[operator]
-        has = ", ".join(sorted(columns)) or "none"  # type: ignore[call-overload]
-        raise DesignError(
-            f"strata={name!r}: the frame has no such practice column (it has: {has}); add it with "
-            "frame.with_practices"
-        )
-    values = np.asarray(columns[name])  # type: ignore[index]
-    if values.dtype.kind in "OUSb":
-        missing = int(np.sum([v is None or v != v for v in values]))
-        if missing:
-            raise DesignError(f"strata={name!r}: {missing} practices have no value")
-        return np.unique(values.astype(str), return_inverse=True)[1]
-    return quantile_strata(values.astype(float), groups=groups)
 
 
 def _from_draws(found: PermutationTest | BootstrapTest, level: float, words: str) -> Inferred:

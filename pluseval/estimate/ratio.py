@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import statsmodels.api as sm
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
@@ -23,6 +22,7 @@ from pluseval.estimate.did import already_treated, panel_contrast
 from pluseval.estimate.inference import Inference
 from pluseval.estimate.problem import Contrast
 from pluseval.estimate.result import Estimand, Estimate
+from pluseval.numerics.counts import count_model
 
 
 def rate_ratio_did(
@@ -127,14 +127,10 @@ def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...
             if half.sum() <= 0:
                 name = "programme" if group else "comparison"
                 raise DesignError(f"rate_ratio_did: no event in the {name} group in a window; use did")
-    fitted = sm.GLM(count, linear.X, family=sm.families.Poisson(), exposure=exposure).fit(
-        tol=1e-12, maxiter=200
-    )
-    if not fitted.converged:
-        raise DesignError("rate_ratio_did: the Poisson fit does not converge; use fewer covariates")
-    mu = np.asarray(fitted.fittedvalues)
+    fitted = count_model(count, linear.X, cluster=linear.cluster, exposure=exposure)
+    mu = exposure * np.exp(linear.X @ fitted.coefficients)
     root = np.sqrt(mu)
-    working = linear.X @ np.asarray(fitted.params) + (count - mu) / mu
+    working = linear.X @ fitted.coefficients + (count - mu) / mu
     return Contrast(
         y=root * working,
         fixed=root[:, None] * linear.fixed,

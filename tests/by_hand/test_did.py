@@ -20,7 +20,9 @@ PERCENTAGE = Measure(
     "pct", "referral percentage", "verwijspercentage", "per 100", "per 100", "percentage points",
     "procentpunten", "lower", per=100, additive=True,
 )  # fmt: skip
-UTILITY = Measure("u", "EQ-5D utility", "EQ-5D", "utility", "utiliteit", "points", "punten", "higher", decimals=3)
+UTILITY = Measure(
+    "u", "EQ-5D utility", "EQ-5D", "utility", "utiliteit", "points", "punten", "higher", decimals=3
+)
 
 # practice  entry  list 2018  referred 2018  list 2019  referred 2019
 TABLE = [
@@ -35,7 +37,10 @@ TABLE = [
 def panel(table=TABLE) -> pd.DataFrame:
     rows = []
     for practice, entry, size_a, a, size_b, b in table:
-        rows += [(practice, entry, 2018, size_a, 100 * a / size_a), (practice, entry, 2019, size_b, 100 * b / size_b)]
+        rows += [
+            (practice, entry, 2018, size_a, 100 * a / size_a),
+            (practice, entry, 2019, size_b, 100 * b / size_b),
+        ]
     return pd.DataFrame(rows, columns=["practice", "entry", "year", "list", "pct"])
 
 
@@ -121,10 +126,14 @@ def test_a_covariate_that_explains_the_changes_is_taken_out():
 def test_practices_without_both_periods_are_dropped_and_counted():
     data = panel()
     whole = did(framed(data), inference=OLS())
-    more = pd.DataFrame({"practice": ["F", "G"], "entry": [0, 0], "year": [2018, 2019], "list": 100, "pct": [9.0, 90]})
+    more = pd.DataFrame(
+        {"practice": ["F", "G"], "entry": [0, 0], "year": [2018, 2019], "list": 100, "pct": [9.0, 90]}
+    )
     result = did(framed(pd.concat([data, more])), inference=OLS())
     assert result.estimate == whole.estimate and result.n_clusters == 5
-    assert [(loss.reason, loss.count) for loss in result.losses] == [("practices without a value in both periods", 2)]
+    assert [(loss.reason, loss.count) for loss in result.losses] == [
+        ("practices without a value in both periods", 2)
+    ]
 
 
 def test_counts_hold_the_evidence_of_every_cell():
@@ -144,7 +153,8 @@ def test_persons_of_a_window_are_the_largest_year_and_persons_shares_an_upper_bo
             "period": [2014, 2015, 2018] * 4, "entry": np.repeat([2017.0, 2017, np.nan, np.nan], 3),
             "numerator": [10, 20, 30, 10, 20, 30, 10, 20, 28, 10, 20, 33.0], "exposure": 1.0,
             "persons": [5, 7, 7, 6, 3, 4, 5, 5, 5, 5, 5, 5],
-            "largest": [6, 9, 8, 4, 5, 5, 4, 4, 4, 4, 4, 4.0], "second": [2, 8, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1.0],
+            "largest": [6, 9, 8, 4, 5, 5, 4, 4, 4, 4, 4, 4.0],
+            "second": [2, 8, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1.0],
         }
     )  # fmt: skip
     practices = pd.DataFrame(index=pd.Index(list("ABCD"), name="cluster"))
@@ -212,7 +222,7 @@ REFUSED = {
     "an inference for a single arm": (panel(), {"inference": SignFlip(draws=8)}, "single arm"),
     "a margin of zero": (panel(), {"margin": 0.0}, "above 0"),
     "OLS with weights": (panel(), {"weights": "exposure"}, "use ClusterRobust"),
-    "too few assignments": (panel(), {"inference": Permutation(draws=999, seed=1)}, "no data could be significant"),
+    "too few assignments": (panel(), {"inference": Permutation(draws=99, seed=1)}, "no data could be"),
 }  # fmt: skip
 
 
