@@ -238,9 +238,11 @@ class _Welch:
         self.n1, self.n0 = group.sum(), group.size - group.sum()
 
     def observed(self) -> tuple[float, float]:
-        n0, _, d0, _, _ = self.parts(self.group[None, :])
-        _require_variance(float(d0[0]), self.sums[:, 0])
-        return float(n0[0]), float(d0[0])
+        y = self.sums[:, 0]
+        one, other = y[self.group == 1], y[self.group == 0]
+        variance = sum(float(part.var(ddof=min(1, part.size - 1))) / part.size for part in (one, other))
+        _require_variance(variance, y)
+        return float(one.mean() - other.mean()), variance
 
     def parts(self, drawn: np.ndarray) -> tuple[np.ndarray, ...]:
         inside = tall_product(drawn, self.sums)
