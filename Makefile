@@ -25,7 +25,7 @@ lint: $(READY)  ## style, imports that point down, types of the public API
 	$(BIN)/mypy
 
 synthetic: $(READY)  ## remake the committed synthetic study
-	$(BIN)/pluseval synthesize synthetic_data --kind conditioned --overwrite
+	$(BIN)/pluseval synthesize synthetic_data --kind conditioned
 
 lock: $(READY)  ## remake requirements.lock (needs uv)
 	uv pip compile pyproject.toml --universal --generate-hashes --extra book --extra dev \

@@ -1,0 +1,74 @@
+"""Triple Aim evaluation of GP practices of the future, with inference that holds with few practices.
+
+    >>> import pluseval as pe
+    >>> pe.DisclosureRules().min_practices
+    6
+
+Names are loaded when they are first used, so that importing pluseval costs nothing and changes nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_DOOR = {
+    "AnalysisFrame": "data.frame",
+    "ClusterRobust": "estimate.inference",
+    "DisclosureRules": "report.disclosure",
+    "Estimate": "estimate.result",
+    "EstimateSet": "estimate.result",
+    "Measure": "data.frame",
+    "OLS": "estimate.inference",
+    "Permutation": "estimate.inference_resampling",
+    "PlusevalError": "errors",
+    "Results": "report.read",
+    "SignFlip": "estimate.inference_resampling",
+    "Source": "data.source",
+    "Welch": "estimate.inference",
+    "adjacent_changes": "estimate.event_study",
+    "compare": "report.compare",
+    "cost_per_insured_year": "outcomes.costs",
+    "did": "estimate.did",
+    "effect_modifier": "estimate.modifier",
+    "eq5d_utility": "outcomes.eq5d",
+    "eq_vas": "outcomes.eq5d",
+    "equivalence": "estimate.margin",
+    "event_study": "estimate.event_study",
+    "group_means": "estimate.describe",
+    "load_study": "data.load",
+    "load_vektis": "data.vektis",
+    "net_promoter_score": "outcomes.experience",
+    "noninferiority": "estimate.margin",
+    "plot": "report.figures",
+    "rate_ratio_did": "estimate.ratio",
+    "read_plan": "pipeline.plan",
+    "referral_count": "outcomes.referrals",
+    "referral_percentage": "outcomes.referrals",
+    "release": "report.disclosure",
+    "report_grade": "outcomes.experience",
+    "run": "pipeline.run",
+    "single_arm": "estimate.single_arm",
+    "staggered_did": "estimate.staggered",
+    "synthesize": "data.synthetic",
+    "table": "report.tables",
+    "validate": "data.load",
+    "waves": "estimate.single_arm",
+    "write": "report.write",
+}
+
+__all__ = sorted(_DOOR)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOOR:
+        raise AttributeError(f"module 'pluseval' has no attribute {name!r}")
+    value = getattr(import_module(f"pluseval.{_DOOR[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -26,12 +26,15 @@ app = typer.Typer(
 )
 
 DataOption = Annotated[
-    Optional[list[Path]],  # noqa: UP007, UP045 - typer reads the annotation at run time
-    typer.Option("--data", help="A study folder or the folder of Vektis downloads; may be given twice. "
-                 "Default: the embedded synthetic study."),
+    list[Path] | None,
+    typer.Option(
+        "--data",
+        help="A study folder or the folder of Vektis downloads; may be given twice. "
+        "Default: the embedded synthetic study.",
+    ),
 ]
 PlanOption = Annotated[
-    Optional[Path],  # noqa: UP007, UP045
+    Path | None,
     typer.Option("--plan", help="The analysis plan (TOML). Default: the project's analyses/plan.toml."),
 ]
 
@@ -64,9 +67,7 @@ def _root(
 @app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="A study folder.")],
-    mapping: Annotated[
-        Optional[Path], typer.Option(help="A mapping.toml for a real extract.")  # noqa: UP007, UP045
-    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A mapping.toml for a real extract.")] = None,
 ) -> None:
     """Check a study against the data contract: every failure at once, as table, column, rule and count."""
     from pluseval.data.load import validate as check
@@ -81,39 +82,39 @@ def synthesize(
     out: Annotated[Path, typer.Argument(help="The folder to make.")],
     kind: Annotated[
         Kind,
-        typer.Option(help="planted: effects set in the generator. conditioned: practice shocks drawn so that "
-                     "the published figures come back; no evidence."),
+        typer.Option(
+            help="planted: effects set in the generator. conditioned: practice shocks drawn so that "
+            "the published figures come back; no evidence."
+        ),
     ] = Kind.planted,
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 2016,
     effects: Annotated[
-        Optional[str],  # noqa: UP007, UP045
-        typer.Option(help="default, null, benefit, harm, heterogeneous, or a TOML file of effects."),
-    ] = None,
-    programme: Annotated[
-        Optional[list[str]], typer.Option(help="OZL, WM or MH; may be repeated.")  # noqa: UP007, UP045
-    ] = None,
-    practices: Annotated[
-        Optional[int], typer.Option(help="Number of comparison practices.")  # noqa: UP007, UP045
+        str, typer.Option(help="default, null, benefit, harm, heterogeneous, or a TOML file of effects.")
+    ] = "default",
+    programme: Annotated[list[str] | None, typer.Option(help="OZL, WM or MH; may be repeated.")] = None,
+    treated: Annotated[int | None, typer.Option(help="Number of programme practices per programme.")] = None,
+    comparators: Annotated[
+        int | None, typer.Option(help="Number of comparison practices per programme.")
     ] = None,
     patients: Annotated[
-        Optional[int], typer.Option(help="Number of enlisted patients, all practices.")  # noqa: UP007, UP045
+        int | None, typer.Option(help="Number of enlisted patients over all practices.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")] = False,
 ) -> None:
-    """Make a synthetic study with a known truth (truth.json)."""
-    from pluseval.data.synthetic.commands import synthesize_from_options
+    """Make a synthetic study with a known truth (truth.json); an earlier synthetic study there is replaced."""
+    from pluseval.data.synthetic import Parameters
+    from pluseval.data.synthetic import synthesize as make
 
+    parameters = Parameters.sized(
+        programmes=tuple(programme or ("OZL",)), treated=treated, comparators=comparators, patients=patients
+    )
     with _progress("Synthesize") as progress:
-        folder = synthesize_from_options(
+        folder = make(
             out,
-            kind=kind.value,
             seed=seed,
+            kind=kind.value,
+            parameters=parameters,
             effects=effects,
-            programmes=tuple(programme or ()),
-            comparison_practices=practices,
-            patients=patients,
-            overwrite=overwrite,
-            progress=progress,
+            progress=lambda done, total: progress("making practices", done, total),
         )
     typer.echo(f"{kind.value} synthetic study in {folder}; its truth is in truth.json")
 
@@ -159,11 +160,11 @@ def book(
     data: DataOption = None,
     plan: PlanOption = None,
     results: Annotated[
-        Optional[list[Path]],  # noqa: UP007, UP045
+        list[Path] | None,
         typer.Option("--results", help="Released bundles to build from, where the data are not."),
     ] = None,
     out: Annotated[
-        Optional[Path], typer.Option(help="Where the book is built. Default: book/_build in a clone.")  # noqa: UP007, UP045
+        Path | None, typer.Option(help="Where the book is built. Default: book/_build in a clone.")
     ] = None,
     rebuild: Annotated[bool, typer.Option("--all", help="Build every page again.")] = False,
 ) -> None:
@@ -179,9 +180,7 @@ def book(
 def evaluate(
     data: DataOption = None,
     plan: PlanOption = None,
-    released: Annotated[
-        Optional[Path], typer.Option(help="The last released bundle, to compare with.")  # noqa: UP007, UP045
-    ] = None,
+    released: Annotated[Path | None, typer.Option(help="The last released bundle, to compare with.")] = None,
     out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
 ) -> None:
     """What CI does with new data: validate, run, release, compare, build the book, check that nothing is stale."""
@@ -200,7 +199,11 @@ def _progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
 
     console = Console(stderr=True)
     bar = Progress(
-        TextColumn("{task.description:<48}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+        TextColumn("{task.description:<48}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
     )
     task = bar.add_task(title, total=None)
     seen = [""]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.data.study import Study
 from pluseval.errors import DesignError, PlanError
-from pluseval.estimate.adjacent import adjacent_changes
+from pluseval.estimate.describe import group_means
 from pluseval.estimate.did import did
-from pluseval.estimate.event_study import event_study
-from pluseval.estimate.inference import INFERENCES, Inference
-from pluseval.estimate.means import group_means
+from pluseval.estimate.event_study import adjacent_changes, event_study
+from pluseval.estimate.inference import Inference
+from pluseval.estimate.inference_max_t import MaxT
 from pluseval.estimate.ratio import rate_ratio_did
+from pluseval.estimate.registry import inference_named
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.estimate.single_arm import single_arm
 from pluseval.estimate.staggered import staggered_did
+from pluseval.outcomes.registry import outcome as outcome_named
 from pluseval.pipeline.plan import InferenceChoice, Outcome, Plan, Question, Variation
 
 
@@ -64,27 +62,10 @@ def inference_of(choice: InferenceChoice) -> Inference:
     PlanError
         If there is no procedure of that name, or it has no such parameter.
     """
-    if choice.kind not in INFERENCES:
-        raise PlanError(f"the plan asks for inference {choice.kind!r}; there are {', '.join(sorted(INFERENCES))}")
     try:
-        return INFERENCES[choice.kind](**choice.parameters)
-    except TypeError as error:
-        raise PlanError(f"inference {choice.kind!r} of the plan: {error}") from None
-
-
-def outcome_function(reference: str) -> Callable[..., AnalysisFrame]:
-    """The function ``module:function`` that makes an outcome of a study.
-
-    Raises
-    ------
-    PlanError
-        If there is no such module or function.
-    """
-    module, name = reference.split(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        raise PlanError(f"the plan names the outcome function {reference!r}, which is not there") from None
+        return inference_named(choice.procedure, **choice.parameters)
+    except DesignError as error:
+        raise PlanError(f"the plan: {error}") from None
 
 
 def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | None = None) -> AnalysisFrame:
@@ -95,10 +76,11 @@ def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | 
         attribution = variation.attribution
     if outcome.table == "insured_years":
         options = {**options, "attribution": attribution}
-    frame = outcome_function(outcome.function)(study, **options)
-    if "list_size" in frame.practices.columns:
-        frame = frame.with_practices({"log_list_size": np.log(frame.practices["list_size"].astype(float))})
-    return frame
+    try:
+        make = outcome_named(outcome.function)
+    except DesignError as error:
+        raise PlanError(f"the plan: {error}") from None
+    return make(study, **options)
 
 
 def estimate_of(
@@ -135,7 +117,9 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
     label, label_nl = frame.measure.label, frame.measure.label_nl
     primary = estimate_of(frame, outcome, plan)
     sets = [
-        EstimateSet(f"{outcome.key}.primary", f"{label}: primary", (primary,), title_nl=f"{label_nl}: primair"),
+        EstimateSet(
+            f"{outcome.key}.primary", f"{label}: primary", (primary,), title_nl=f"{label_nl}: primair"
+        ),
         replace(
             group_means(frame, level=1 - plan.alpha),
             name=f"{outcome.key}.levels",
@@ -199,7 +183,9 @@ def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Estimat
             )
         )
     if outcome.event_study:
-        study_set = event_study(frame, inference=inference, reference=plan.windows.reference)
+        study_set = event_study(
+            frame, inference=inference, reference=plan.windows.reference, level=1 - plan.alpha
+        )
         sets.append(
             replace(
                 study_set,
@@ -209,9 +195,10 @@ def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Estimat
             )
         )
     if outcome.adjacent is not None:
-        adjacent = adjacent_changes(
-            frame, inference=inference, draws=outcome.adjacent.draws, seed=outcome.adjacent.seed
-        )
+        chosen = outcome.adjacent
+        over_all = MaxT(draws=chosen.draws, seed=chosen.seed, statistic=chosen.statistic)
+        each = inference_of(chosen.inference)
+        adjacent = adjacent_changes(frame, inference=each, joint=over_all, level=1 - plan.alpha)
         sets.append(
             replace(
                 adjacent,

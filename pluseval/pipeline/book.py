@@ -71,7 +71,16 @@ def build_book(
     complete = done.is_file()
     done.unlink(missing_ok=True)
     progress("building the pages", 7, 8)
-    arguments = [str(command), "build", str(locate("book")), "--path-output", str(out), "-W", "--keep-going", "-q"]
+    arguments = [
+        str(command),
+        "build",
+        str(locate("book")),
+        "--path-output",
+        str(out),
+        "-W",
+        "--keep-going",
+        "-q",
+    ]
     if rebuild or not complete:
         arguments.append("--all")
     environment = {**os.environ, BUNDLES_VARIABLE: os.pathsep.join(str(f.resolve()) for f in folders)}
@@ -150,9 +159,7 @@ def require_fresh(html: Path, folders: Sequence[Path]) -> None:
         raise StaleError("the built book does not show these results: build it again (pluseval book --all)")
 
 
-def _evaluate(
-    data: Sequence[Path] | None, plan: Path | None, out: Path, progress: Progress
-) -> list[Path]:
+def _evaluate(data: Sequence[Path] | None, plan: Path | None, out: Path, progress: Progress) -> list[Path]:
     place = out.parent / "results" if out == locate("book") else out / "results"
     return [run(d, plan=plan, out=place, reuse=True, progress=progress).folder for d in data or [None]]
 

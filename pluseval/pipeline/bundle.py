@@ -102,10 +102,10 @@ def require_intact(run: Path) -> None:
 
 def _refuse_difference(old: Results, new: Results) -> None:
     """Refuse a release that differs from the last one by a few practices or persons in some cell."""
-    least = new.findings["plan"]["disclosure"]
-    before = {key: cell for key, cell in old.cells()}
+    least = new.facts["plan"]["disclosure"]
+    before = _cells(old)
     close = []
-    for key, (persons, practices) in new.cells():
+    for key, (persons, practices) in _cells(new).items():
         if key not in before:
             continue
         past_persons, past_practices = before[key]
@@ -120,3 +120,13 @@ def _refuse_difference(old: Results, new: Results) -> None:
             f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the two releases "
             "would reveal them. Release with the next larger change of the data."
         )
+
+
+def _cells(results: Results) -> dict[tuple[str, str, str, str], tuple[int | None, int]]:
+    """Persons and practices by set, term, group and period."""
+    return {
+        (one.name, number.term, cell.group, cell.period): (cell.persons, cell.practices)
+        for one in results
+        for number in one
+        for cell in number.counts.cells
+    }

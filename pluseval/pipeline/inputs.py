@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from pluseval.data.load import load_study
-from pluseval.data.rivm import is_rivm, load_rivm
-from pluseval.data.vektis import is_vektis, load_vektis
+from pluseval.data.rivm import RivmPanel, is_rivm, load_rivm
+from pluseval.data.study import Study
+from pluseval.data.vektis import VektisPanel, is_vektis, load_vektis
 from pluseval.errors import NotFoundError
 from pluseval.pipeline.assets import locate
 
@@ -33,33 +34,58 @@ class Inputs:
     hashes: dict[str, str]
 
 
-def identify(path: Path, *, memo: Path | None = None) -> Inputs:
-    """Say what a path holds.
+class Opened:
+    """A data folder that is loaded at most once, and not at all where its bytes are known.
 
     Parameters
     ----------
     path : Path
         A study folder, or a folder with Vektis downloads.
-    memo : Path, optional
-        Folder in which the answer is kept under the hash of the files' bytes, so that unchanged files are
-        not loaded again to be recognised.
+    memo : Path
+        Folder in which what the folder holds is kept under the hash of its files' bytes, so that unchanged
+        files are not loaded again to be recognised.
 
     Raises
     ------
     NotFoundError
         If there is no such folder.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise NotFoundError(f"there is no data folder {path.name!r}; give the folder of a study or of downloads")
-    if memo is None:
-        return _identify(path)
-    key = _bytes_hash(path)
-    known = _read_memo(memo)
-    if key not in known:
-        known[key] = asdict(_identify(path))
-        write_atomically(memo / MEMO, lambda file: file.write_text(json.dumps(known, sort_keys=True, indent=1)))
-    return Inputs(**known[key])
+
+    def __init__(self, path: Path, *, memo: Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise NotFoundError(
+                f"there is no data folder {self.path.name!r}; give the folder of a study or of downloads"
+            )
+        self._loaded: Study | tuple[VektisPanel, RivmPanel | None] | None = None
+        key = _bytes_hash(self.path)
+        known = _read_memo(memo)
+        if key not in known:
+            known[key] = asdict(self._identify())
+            text = json.dumps(known, sort_keys=True, indent=1)
+            write_atomically(memo / MEMO, lambda file: file.write_text(text, encoding="utf-8"))
+        self.inputs = Inputs(**known[key])
+
+    @property
+    def loaded(self) -> Study | tuple[VektisPanel, RivmPanel | None]:
+        """The study, or the municipal panel with perceived health where the folder has it."""
+        if self._loaded is None:
+            if is_vektis(self.path):
+                health = load_rivm(self.path) if is_rivm(self.path) else None
+                self._loaded = load_vektis(self.path), health
+            else:
+                self._loaded = load_study(self.path)
+        return self._loaded
+
+    def _identify(self) -> Inputs:
+        data = self.loaded
+        if isinstance(data, Study):
+            return Inputs("study", data.source.name, data.source.kind, {"study": data.content_hash})
+        panel, health = data
+        hashes = {"vektis": panel.content_hash}
+        if health is not None:
+            hashes["rivm"] = health.content_hash
+        return Inputs("municipal", panel.source.name, "public", hashes)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -76,17 +102,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def embedded_study() -> Path:
     """The synthetic study that comes with pluseval."""
     return locate("synthetic_data")
-
-
-def _identify(path: Path) -> Inputs:
-    if is_vektis(path):
-        panel = load_vektis(path)
-        hashes = {"vektis": panel.content_hash}
-        if is_rivm(path):
-            hashes["rivm"] = load_rivm(path).content_hash
-        return Inputs("municipal", panel.source.name, "public", hashes)
-    study = load_study(path)
-    return Inputs("study", study.source.name, study.source.kind, {"study": study.content_hash})
 
 
 def _bytes_hash(path: Path) -> str:

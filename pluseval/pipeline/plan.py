@@ -22,15 +22,18 @@ class _Section(BaseModel):
 
 
 class InferenceChoice(_Section):
-    """Which procedure gives the interval and the p-value; parameters go to the value of that name."""
+    """Which procedure gives the interval and the p-value; parameters go to the value of that name.
+
+    ``procedure`` is a name of :data:`pluseval.estimate.registry.INFERENCES`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    kind: str
+    procedure: str
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The choices beside ``kind``."""
+        """The choices beside ``procedure``."""
         return dict(self.__pydantic_extra__ or {})
 
 
@@ -103,10 +106,20 @@ class Variation(_Section):
 
 
 class Adjacent(_Section):
-    """The max-t over all adjacent-year changes: draws and seed of its common permutation."""
+    """All adjacent-year changes: how each is tested, and the common permutation of the max-t over them."""
 
+    inference: InferenceChoice
+    statistic: Literal["studentised", "pooled"] = "studentised"
     draws: Annotated[int, Field(ge=99)]
     seed: int
+
+
+class LuckChoice(_Section):
+    """The planted practice-level studies whose p-values stand beside the published one."""
+
+    studies: Annotated[int, Field(ge=100)]
+    seed: int
+    published_p: float = Field(gt=0, lt=0.05)
 
 
 class Outcome(_Section):
@@ -114,7 +127,7 @@ class Outcome(_Section):
 
     key: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z0-9_]+$")]
     question: Question
-    function: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    function: Annotated[str, Field(pattern=r"^([\w.]+:)?\w+$")]
     options: dict[str, Any] = {}
     table: Literal["surveys", "insured_years", "referrals"]
     design: Literal["did", "single_arm"]
@@ -129,6 +142,7 @@ class Outcome(_Section):
     staggered: bool = False
     adjacent: Adjacent | None = None
     published: Variation | None = None
+    luck: LuckChoice | None = None
     sensitivity: tuple[Variation, ...] = ()
 
     @model_validator(mode="after")

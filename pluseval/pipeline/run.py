@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pluseval.data.load import load_study
-from pluseval.data.rivm import is_rivm, load_rivm
+from pluseval.data.rivm import RivmPanel
 from pluseval.data.study import Study
-from pluseval.data.vektis import load_vektis
+from pluseval.data.vektis import VektisPanel
 from pluseval.errors import PlanError
 from pluseval.pipeline.analyse import Analysis
 from pluseval.pipeline.assets import analyses_module, locate
-from pluseval.pipeline.inputs import Inputs, embedded_study, identify
+from pluseval.pipeline.inputs import Inputs, Opened, embedded_study
 from pluseval.pipeline.plan import Plan, read_plan
 from pluseval.report.disclosure import DisclosureRules, Released, release
+from pluseval.report.figures import Marks
 from pluseval.report.manifest import Manifest, hash_code
 from pluseval.report.write import intact, write
 
@@ -78,7 +78,8 @@ def run(
     chosen = plan if isinstance(plan, Plan) else read_plan(plan or locate("analyses") / "plan.toml")
     out = Path(out)
     progress("reading the data", 0, 7)
-    inputs = identify(path, memo=out)
+    opened = Opened(path, memo=out)
+    inputs = opened.inputs
     manifest = Manifest(
         inputs=inputs.hashes,
         plan=chosen.hash,
@@ -90,18 +91,18 @@ def run(
     folder = out / manifest.run
     if reuse and intact(folder):
         return Run(folder, inputs, 0, 0, reused=True)
-    if inputs.what == "municipal":
-        released, findings = _municipal(path, chosen, progress)
+    data = opened.loaded
+    if isinstance(data, Study):
+        released, findings, marks = _study(data, chosen, progress)
     else:
-        released, findings = _study(path, chosen, progress)
+        released, findings, marks = _municipal(*data, chosen, progress)
     progress("writing tables and figures", 6, 7)
-    folder = write(released, out, manifest=manifest, findings=findings)
+    folder = write(released, out, manifest=manifest, findings=findings, marks=marks)
     progress("done", 7, 7)
     return Run(folder, inputs, sum(len(s) for s in released.sets), len(released.suppressed))
 
 
-def _study(path: Path, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any]]:
-    study = load_study(path)
+def _study(study: Study, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any], Marks]:
     found = Analysis()
     for done, question in enumerate(QUESTIONS, start=1):
         progress(f"estimating: {question.replace('_', ' ')}", done, 7)
@@ -117,19 +118,20 @@ def _study(path: Path, plan: Plan, progress: Progress) -> tuple[Released, dict[s
     )
     released = release(found.sets, rules, consented=d.practices_consented)
     _require_all_reported(study, plan, released)
-    return released, _findings(plan, found, _data_facts(study, rules))
+    starts = sorted({d.date() for d in study.practices["start_date"].dropna()})
+    marks = Marks(tuple(starts), plan.windows.transition, next(iter(plan.windows.covid), None))
+    return released, _findings(plan, found, _data_facts(study, rules)), marks
 
 
-def _municipal(path: Path, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any]]:
-    panel = load_vektis(path)
-    health = load_rivm(path) if is_rivm(path) else None
+def _municipal(
+    panel: VektisPanel, health: RivmPanel | None, plan: Plan, progress: Progress
+) -> tuple[Released, dict[str, Any], Marks]:
     progress("estimating: municipal costs", 2, 7)
-    found = analyses_module("municipal").analyse(panel, health, plan.municipal)
-    if not isinstance(found, Analysis):
-        found = Analysis(tuple(found))
+    found = Analysis(tuple(analyses_module("municipal").analyse(panel, health, plan.municipal)))
     progress("checking what may leave", 5, 7)
     released = release(found.sets, DisclosureRules.public_aggregates())
-    return released, _findings(plan, found, {"losses": [[x.reason, x.count] for x in panel.losses]})
+    losses = {"losses": [[x.reason, x.count] for x in panel.losses]}
+    return released, _findings(plan, found, losses), Marks(covid=next(iter(plan.windows.covid), None))
 
 
 def _findings(plan: Plan, found: Analysis, data: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Loaded by ``book/_config.yml``, so that ``jupyter-book build book`` by itself re
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from importlib.metadata import PackageNotFoundError, files
@@ -17,8 +16,8 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
 from pluseval.errors import NotFoundError
-from pluseval.pipeline.book import results_for_book
-from pluseval.report.read import RESULTS_VARIABLE
+from pluseval.pipeline.book import build_key, results_for_book, write_build_record
+from pluseval.report.page import RESULTS_VARIABLE
 
 MATHJAX = "tex-svg.js"
 
@@ -27,8 +26,9 @@ def prepare(app: Sphinx, config: Config) -> None:
     """Make or find the results, hand them to the pages, and bind the execution cache to their hash."""
     folders = results_for_book()
     os.environ[RESULTS_VARIABLE] = os.pathsep.join(str(folder) for folder in folders)
-    key = _key(folders, Path(app.srcdir))
+    key = build_key(folders)
     config.pluseval_key = key
+    config.pluseval_results = [str(folder) for folder in folders]
     cache = Path(app.outdir).parent / ".jupyter_cache"
     config.nb_execution_cache_path = str(cache / key)
     _forget_other_caches(cache, key)
@@ -43,12 +43,12 @@ def outdated(
     return [] if known == app.config.pluseval_key else sorted(env.found_docs)
 
 
-def ship_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Put MathJax into the book, so that it opens without the internet; fail where it is not installed."""
+def finish(app: Sphinx, error: Exception | None) -> None:
+    """Put MathJax into the book, so that it opens without the internet, and the record of what it shows."""
     if error is not None or app.builder.format != "html":
         return
-    target = Path(app.outdir) / "_static" / MATHJAX
-    shutil.copyfile(_mathjax(), target)
+    shutil.copyfile(_mathjax(), Path(app.outdir) / "_static" / MATHJAX)
+    write_build_record(Path(app.outdir), [Path(folder) for folder in app.config.pluseval_results])
 
 
 def _mathjax() -> Path:
@@ -64,15 +64,6 @@ def _mathjax() -> Path:
     return Path(str(found[0].locate()))
 
 
-def _key(folders: list[Path], source: Path) -> str:
-    digest = hashlib.sha256()
-    for folder in folders:
-        digest.update((folder / "manifest.json").read_bytes())
-    for module in sorted((Path(__file__).parent.parent).rglob("*.py")):
-        digest.update(module.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _forget_other_caches(cache: Path, key: str) -> None:
     for folder in cache.iterdir() if cache.is_dir() else []:
         if folder.is_dir() and folder.name != key:
@@ -82,7 +73,8 @@ def _forget_other_caches(cache: Path, key: str) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the extension to the build."""
     app.add_config_value("pluseval_key", "", "")
+    app.add_config_value("pluseval_results", [], "")
     app.connect("config-inited", prepare, priority=100)
     app.connect("env-get-outdated", outdated)
-    app.connect("build-finished", ship_mathjax)
+    app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
