@@ -14,6 +14,9 @@ FRONT = ("health", "experience", "msz", "total", "referrals")
 PARTS = ("msz", "total", "health", "experience")
 
 
+Outcome = Literal["shown", "not_shown", "contradicted", "not_testable"]
+
+
 @dataclass(frozen=True)
 class Conjunction:
     """The hypothesis of the trial register as an intersection-union test.
@@ -23,7 +26,7 @@ class Conjunction:
     without adjustment: the whole holds only if all hold (Berger 1982, Technometrics 24: 295-300).
     """
 
-    key: Literal["shown", "not_shown", "contradicted", "not_testable"]
+    key: Outcome
     passed: tuple[str, ...]
     failed: tuple[str, ...]
     absent: tuple[str, ...]
@@ -56,6 +59,7 @@ def conjunction(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PAR
     passed = tuple(k for k in parts if k in tested and part_passes(tested[k]))
     absent = tuple(k for k in parts if k not in tested)
     failed = tuple(k for k in parts if k in tested and k not in passed)
+    key: Outcome
     if any(part_contradicts(tested[k]) for k in failed):
         key = "contradicted"
     elif absent:

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from pluseval.errors import ComparisonError
 from pluseval.report.read import Number, Results
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Relative tolerance: results of other machines agree to 1e-8.
 TOLERANCE = 1e-8
@@ -89,8 +88,6 @@ class Comparison:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per changed field: ``set term field old new difference``."""
-        import pandas as pd  # the command that only prints a comparison needs no pandas
-
         columns = ["set", "term", "field", "old", "new", "difference"]
         return pd.DataFrame([[getattr(c, n) for n in columns] for c in self.changed], columns=columns)
 
@@ -215,9 +212,9 @@ def _close(a: float, b: float, tolerance: float) -> bool:
 def _causes(
     old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-    details = {}
+    details: dict[str, tuple[str, ...]] = {}
     for cause, field in zip(CAUSES, ("inputs", "plan", "code", "environment", "seeds"), strict=True):
-        before, after = old.get(field), new.get(field)
+        before, after = old.get(field) or {}, new.get(field) or {}
         if before == after:
             continue
         if field == "plan":
@@ -226,7 +223,7 @@ def _causes(
             names = _differing(before.get("packages", {}), after.get("packages", {}))
             details[cause] = (*(k for k in ("python", "platform") if before.get(k) != after.get(k)), *names)
         else:
-            details[cause] = _differing(before or {}, after or {})
+            details[cause] = _differing(before, after)
     return tuple(details), details
 
 

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from pluseval.errors import DesignError
 from pluseval.report.captions import alt_text, caption, figure_html, group_word, label_of, title_of
@@ -200,8 +201,9 @@ def _label(figure: Figure, one: Any, lang: str) -> None:
 
 
 def _canvas(rows: float, panels: int = 1, heights: list[float] | None = None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH, rows), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0.07, 1, 0.93), h_pad=0.06, w_pad=0.06)
+    # The foot stays free for the warning that synthetic data carry.
+    engine = ConstrainedLayoutEngine(rect=(0, 0.07, 1, 0.93), h_pad=0.06, w_pad=0.06)
+    figure = Figure(figsize=(WIDTH, rows), layout=engine)
     axes = figure.subplots(panels, 1, squeeze=False, gridspec_kw={"height_ratios": heights or [1] * panels})
     return figure, list(axes[:, 0])
 
@@ -259,7 +261,7 @@ def _finite(value: float, otherwise: float) -> float:
     return value if math.isfinite(value) else otherwise
 
 
-def _few_ticks(axis: Axes, which: str, number: Any, lang: str) -> None:
+def _few_ticks(axis: Axes, which: Literal["x", "y"], number: Any, lang: str) -> None:
     axis.locator_params(axis=which, nbins=5)
     digits = decimals_of(number)
 

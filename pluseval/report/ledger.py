@@ -133,9 +133,11 @@ def claims() -> tuple[Claim, ...]:
     """The claims C1-C19 as declared in ``claims.toml``."""
     content = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
     lists = ("also", "against")
-    return tuple(
-        Claim(**{k: tuple(v) if k in lists else v for k, v in entry.items()}) for entry in content["claim"]
-    )
+    made: list[Claim] = []
+    for entry in content["claim"]:
+        fields: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in entry.items()}
+        made.append(Claim(**fields))
+    return tuple(made)
 
 
 def claim_sets() -> dict[str, tuple[str, ...]]:

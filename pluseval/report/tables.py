@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +154,7 @@ class _Shown:
     estimates: tuple
     joint: tuple
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.estimates)
 
     @classmethod

@@ -87,7 +87,9 @@ def test_practice_named_results_leave_with_consent_only(made):
     assert only(made, alone) == gate.NAMED
     assert only(made, alone, consented=True) is None
     # Consent of practices is no consent of patients.
-    assert only(made, replace(alone, cells=(made.cell(persons=9, practices=1),)), consented=True) == gate.PERSONS
+    assert (
+        only(made, replace(alone, cells=(made.cell(persons=9, practices=1),)), consented=True) == gate.PERSONS
+    )
 
 
 def test_leave_one_out_beside_the_whole_needs_consent(made):
@@ -113,7 +115,9 @@ def test_leave_one_out_that_forgets_to_say_so_is_caught_by_differences(made):
 
 def test_two_groups_that_differ_by_a_batch_reveal_the_batch(made):
     first_two = made.counts(made.cell(practices=10, persons=51_000), made.cell("comparison", practices=56))
-    result = release([made.estimate(term="all"), made.estimate(term="two batches", evidence=first_two)], RULES)
+    result = release(
+        [made.estimate(term="all"), made.estimate(term="two batches", evidence=first_two)], RULES
+    )
     assert held(result) == [("two batches", gate.DIFFERENCE_PRACTICES)]
 
 
@@ -121,7 +125,8 @@ def test_the_later_of_two_is_held_back_over_different_sets(made):
     small = made.counts(made.cell(practices=10, persons=51_000))
     large = made.counts(made.cell(practices=14))
     result = release(
-        [made.named("a", made.estimate(evidence=small)), made.named("b", made.estimate(evidence=large))], RULES
+        [made.named("a", made.estimate(evidence=small)), made.named("b", made.estimate(evidence=large))],
+        RULES,
     )
     assert [s.name for s in result.suppressed] == ["b"]
 
@@ -133,7 +138,9 @@ def test_a_difference_of_enough_practices_passes(made):
 
 @pytest.mark.parametrize("changed", ["group", "period", "measure"])
 def test_other_groups_periods_and_measures_are_not_subtracted(made, changed):
-    other = {"group": ("comparison", "2019"), "period": ("programme", "2018")}.get(changed, ("programme", "2019"))
+    other = {"group": ("comparison", "2019"), "period": ("programme", "2018")}.get(
+        changed, ("programme", "2019")
+    )
     measure = made.GRADE if changed == "measure" else made.REFERRALS
     first = made.estimate(term="a", evidence=made.counts(made.cell()))
     second = made.estimate(
@@ -145,14 +152,19 @@ def test_other_groups_periods_and_measures_are_not_subtracted(made, changed):
 def test_a_suppressed_number_is_not_subtracted_from(made):
     small = made.counts(made.cell(practices=5, persons=25_000))
     nine = made.counts(made.cell(practices=9, persons=46_000))
-    result = release([made.estimate(term="five", evidence=small), made.estimate(term="nine", evidence=nine)], RULES)
+    result = release(
+        [made.estimate(term="five", evidence=small), made.estimate(term="nine", evidence=nine)], RULES
+    )
     assert [s.term for s in result.suppressed] == ["five"]
 
 
 def test_few_persons_between_two_numbers_are_revealed(made):
     nearly = made.counts(made.cell(persons=69_995))
     result = release(
-        [made.estimate(term="a", evidence=made.counts(made.cell())), made.estimate(term="b", evidence=nearly)],
+        [
+            made.estimate(term="a", evidence=made.counts(made.cell())),
+            made.estimate(term="b", evidence=nearly),
+        ],
         RULES,
     )
     assert held(result) == [("b", gate.DIFFERENCE_PERSONS)]

@@ -42,9 +42,7 @@ def test_noninferiority_where_lower_is_better_is_the_mirror_image(made, case):
 
 
 def test_a_small_sure_loss_within_the_margin_is_told(made):
-    found = verdict(
-        made.estimate(-0.10, 0.03, measure=made.GRADE), hypothesis="noninferiority", margin=0.2
-    )
+    found = verdict(made.estimate(-0.10, 0.03, measure=made.GRADE), hypothesis="noninferiority", margin=0.2)
     assert PHRASES["en"]["small_loss"] in found.sentence()
     assert PHRASES["nl"]["small_loss"] in found.sentence("nl")
 
@@ -78,14 +76,19 @@ def test_superiority(made, value, key):
 
 def test_superiority_follows_the_procedures_own_p_value(made):
     # A permutation p may lie on the other side of alpha than the hull of an inverted interval.
-    assert verdict(made.estimate(-2.4, 1.0, p_value=0.06), hypothesis="superiority").key == "no_difference_shown"
+    assert (
+        verdict(made.estimate(-2.4, 1.0, p_value=0.06), hypothesis="superiority").key == "no_difference_shown"
+    )
     assert verdict(made.estimate(-2.4, 1.0, p_value=math.nan), hypothesis="superiority").key == "lower"
 
 
 def test_no_change_is_never_said_without_a_margin(made):
     found = verdict(made.estimate(0.0, 1.0), hypothesis="superiority")
     assert "no difference shown" in found.sentence()
-    assert "rules out a fall of more than 1.96 percentage points and a rise of more than 1.96" in found.sentence()
+    assert (
+        "rules out a fall of more than 1.96 percentage points and a rise of more than 1.96"
+        in found.sentence()
+    )
     assert "geen verschil aangetoond" in found.sentence("nl")
     for lang in ("en", "nl"):
         every = " ".join(str(v) for v in PHRASES[lang].values())
@@ -119,7 +122,9 @@ def test_a_level_is_described_and_nothing_is_tested(made):
 def test_nothing_released_is_not_testable(made):
     for found in (
         verdict(None, hypothesis="superiority"),
-        verdict(made.estimate(p_value=math.nan, conf_low=math.nan, conf_high=math.nan), hypothesis="superiority"),
+        verdict(
+            made.estimate(p_value=math.nan, conf_low=math.nan, conf_high=math.nan), hypothesis="superiority"
+        ),
     ):
         assert found.key == "not_testable"
         assert found.sentence() == "Not testable on these data."
@@ -129,7 +134,8 @@ def test_nothing_released_is_not_testable(made):
 def test_sentence_holds_number_interval_p_and_comparison(made):
     found = verdict(made.estimate(-2.4, 1.0), hypothesis="superiority")
     assert found.sentence().startswith(
-        "Referral percentage is lower, compared with the change in the other practices: -2.40 percentage points "
+        "Referral percentage is lower, compared with the change in the other practices: "
+        "-2.40 percentage points "
         "(95% interval -4.36 to -0.44; p = 0.016)."
     )
     assert "any rise" in found.sentence()
@@ -144,7 +150,10 @@ def test_a_single_arm_is_not_told_as_a_comparison(made):
 
 
 def test_how_sure_speaks_in_natural_frequencies(made):
-    say = {p: verdict(made.estimate(p_value=p), hypothesis="superiority").how_sure() for p in (0.032, 0.004, 1e-5)}
+    say = {
+        p: verdict(made.estimate(p_value=p), hypothesis="superiority").how_sure()
+        for p in (0.032, 0.004, 1e-5)
+    }
     assert "about 3 of 100" in say[0.032]
     assert "about 4 of 1,000" in say[0.004]
     assert "fewer than 1 of 1,000" in say[1e-5]
@@ -168,7 +177,9 @@ def test_bad_choices_are_refused(made):
 
 
 def test_questions_come_from_the_outcomes_of_a_plan():
-    asked = planned_questions([{"key": "health.eq5d", "hypothesis": "noninferiority", "margin": 0.03}], alpha=0.1)
+    asked = planned_questions(
+        [{"key": "health.eq5d", "hypothesis": "noninferiority", "margin": 0.03}], alpha=0.1
+    )
     assert asked == (Question("health", "health.eq5d.primary", "noninferiority", margin=0.03, alpha=0.1),)
 
 
@@ -249,7 +260,10 @@ def test_synthetic_data_are_told_first(made):
 
 
 def test_a_study_without_front_questions_says_nothing_on_the_front(made):
-    assert answer({"municipal_pilot": verdict(made.estimate(), hypothesis="superiority")}) == {"en": [], "nl": []}
+    assert answer({"municipal_pilot": verdict(made.estimate(), hypothesis="superiority")}) == {
+        "en": [],
+        "nl": [],
+    }
 
 
 # -- numbers -------------------------------------------------------------------------------------------------
