@@ -205,7 +205,7 @@ def _with_enlisted(
     ).reset_index(drop=True)
     for name in ("largest", "second"):
         if name in cells.columns:
-            rows[name] = cells[name].fillna(0).to_numpy(float)
+            rows[name] = cells[name].astype(float).fillna(0.0).to_numpy()
     return rows, ((Loss(reason, lost),) if lost else ())
 
 
