@@ -47,7 +47,8 @@ class MunicipalPlan:
     """What the analysis of the municipal data fixes beforehand (the names of the plan's section)."""
 
     partitions: int = 200
-    sdid_partitions: int = 30
+    sdid_partitions: int = 25
+    scattered_sets: int = 999
     seed: int = 20210101
     size_tolerance: float = 0.2
     size_year: int = 2015
@@ -98,7 +99,7 @@ def analyse(panel: VektisPanel, rivm: RivmPanel | None, plan: Any = None) -> lis
         shared = {"size_period": chosen.size_year, "seed": chosen.seed, "tolerance": chosen.size_tolerance}
         neighbours = load_geography().among
         blocks = contiguous_blocks(frame, neighbours=neighbours, partitions=chosen.partitions, **shared)
-        scattered = scattered_sets(frame, partitions=max(chosen.partitions // 4, 1), **shared)
+        scattered = scattered_sets(frame, sets=chosen.scattered_sets, **shared)
         single = single_donors(
             frame, size_period=chosen.size_year, min_exposure=chosen.min_donor_insured_years_2015
         )
@@ -138,7 +139,7 @@ def _effects(
     scattered, single = others
     compared = (
         replace(euros[0], term="contiguous blocks of the region's size (primary)"),
-        region_did(frame, inference=scattered, term="scattered sets of the region's size", **base),
+        region_did(frame, inference=scattered, term="random sets of single donors (too optimistic)", **base),
         region_did(frame, inference=single, term="single donors", **base),
     )
     if kind != "total":

@@ -137,7 +137,7 @@ def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection)
     year = year_of(path)
     header = _header(path)
     columns = _match_columns(path.name, header, year)
-    raw, relation = f"raw {path.name}", f"vektis {year} {path.name}"
+    raw, relation = f"raw {path}", f"vektis {path}"  # two folders may hold files of one name
     fields = ", ".join(f"'c{k}': 'VARCHAR'" for k in range(len(header)))
     numbers = [c for c in columns if c not in KEY_COLUMNS]
     typed = [f"trim({columns[c]}) AS {c}" for c in KEY_COLUMNS]

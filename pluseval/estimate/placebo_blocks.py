@@ -17,15 +17,14 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.numerics.blocks import Partitions, random_partitions
+from pluseval.numerics.blocks import Partitions, random_partitions, random_sets
 
 Kind = Literal["blocks", "scattered", "single"]
 WORDS = {
     "blocks": "contiguous placebo blocks of the region's size",
-    "scattered": "scattered sets of donors of the region's size (too optimistic: no shocks shared within)",
+    "scattered": "random sets of single donors of the region's size (too optimistic: no shared shocks)",
     "single": "single-donor placebos (places, not regions; neighbours counted as independent)",
 }
-_SCATTER = 0x5CA77E2  # keeps the draws of scattered sets apart from those of blocks under one seed
 
 
 @dataclass(frozen=True)
@@ -155,15 +154,11 @@ def contiguous_blocks(
 
 
 def scattered_sets(
-    frame: AnalysisFrame, *, size_period: int, partitions: int, seed: int, tolerance: float = 0.2
+    frame: AnalysisFrame, *, size_period: int, sets: int, seed: int, tolerance: float = 0.2
 ) -> Placebos:
-    """Random sets of donors from anywhere, of about the region's exposure: too optimistic, for comparison."""
+    """Random sets of single donors of about the region's exposure: too optimistic, for comparison."""
     names, size, target = donor_sizes(frame, size_period)
-    everywhere = range(size.size)
-    anywhere = [tuple(j for j in everywhere if j != i) for i in everywhere]
-    drawn = random_partitions(
-        anywhere, size, target=target, tolerance=tolerance, partitions=partitions, seed=seed ^ _SCATTER
-    )
+    drawn = random_sets(size, target=target, tolerance=tolerance, sets=sets, seed=seed)
     return Placebos(names=names, partitions=drawn, kind="scattered", seed=seed)
 
 

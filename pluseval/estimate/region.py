@@ -48,7 +48,8 @@ def region_did(
         From :func:`pluseval.estimate.placebo_blocks.contiguous_blocks`; others are for comparison.
     method : {"did", "sdid"}
     scale : {"difference", "ratio"}
-        ``ratio``: on log rates, which is the ratio to the nation, as a common factor cancels.
+        ``ratio``: on log rates, so that a factor common to region and donors cancels (but for the penalty of
+        ``sdid``, which follows the spread of the raw changes, as in R).
     size_period, min_exposure
         For ``sdid``: donors have at least ``min_exposure`` in ``size_period``.
     level : float

@@ -118,6 +118,46 @@ def random_partitions(
     return Partitions(blocks=tuple(drawn), target=float(target), tolerance=tolerance, n_units=size.size)
 
 
+def random_sets(
+    size: np.ndarray, *, target: float, tolerance: float = 0.2, sets: int, seed: int
+) -> Partitions:
+    """Random sets of places from anywhere, each of about ``target``: what blocks are to be compared with.
+
+    The sets overlap and are counted as if each were new evidence: one partition with ``sets`` groups. Places in
+    a set share no shock, so that its mean varies less than a region's: a test against them rejects too often.
+
+    Raises
+    ------
+    DesignError
+        Sizes that are not positive, or no set of that size.
+
+    Examples
+    --------
+    >>> drawn = random_sets(np.ones(30), target=6, sets=5, seed=7)
+    >>> [len(group) for group in drawn.blocks[0]]
+    [5, 5, 5, 5, 5]
+    """
+    size = np.asarray(size, float)
+    _check([()] * size.size, size, target=target, tolerance=tolerance, partitions=sets)
+    low, high = target * (1 - tolerance), target * (1 + tolerance)
+    groups = []
+    for k in range(sets):
+        chosen, total = [], 0.0
+        for place in np.random.default_rng((seed, k)).permutation(size.size).tolist():
+            if total >= low:
+                break
+            if total + size[place] <= high:
+                chosen.append(place)
+                total += size[place]
+        if total >= low:
+            groups.append(np.array(sorted(chosen)))
+    if not groups:
+        raise DesignError(
+            f"no set of places has a size between {low:,.0f} and {high:,.0f}; widen the tolerance"
+        )
+    return Partitions(blocks=(tuple(groups),), target=float(target), tolerance=tolerance, n_units=size.size)
+
+
 def _check(
     neighbours: Sequence[Sequence[int]], size: np.ndarray, *, target: float, tolerance: float, partitions: int
 ) -> None:
