@@ -175,9 +175,7 @@ def test_gee_degrees_of_freedom_and_refusals():
         lambda: gee(y, x, cluster=np.arange(y.size)),
         lambda: gee(y, x, cluster=practice, family="binomial"),
         lambda: gee(-y, x, cluster=practice, family="poisson"),
-        lambda: gee(
-            (y > 7) * (x[:, 3] == 0), x, cluster=practice, family="binomial", correlation="independence"
-        ),
+        lambda: gee((y > 7) * (x[:, 3] == 0), x, cluster=practice, family="binomial"),
         lambda: gee(y, x, cluster=practice, correlation="ar1"),
         lambda: gee(y, x, cluster=practice, offset=np.zeros(3)),
         lambda: found.test(did, correction="jackknife"),

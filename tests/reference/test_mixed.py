@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from pluseval.errors import DesignError
+from pluseval.numerics.covariance import panel_gls
 from pluseval.numerics.mixed import mixed_model
 from pluseval.numerics.mixed_inference import joint_test, kenward_roger, satterthwaite
 from pluseval.numerics.mixed_profile import likelihood_ratio_test, profile_interval
@@ -250,3 +251,56 @@ def test_sleepstudy_matches_lmer(shared_data, reference):
     assert_matches(ml, expected["random_intercept_ml"])
     with pytest.raises(DesignError, match="reml=True"):
         kenward_roger(ml)
+
+
+def assert_gls(fit, table: list[dict]) -> None:
+    estimate = np.array([row["Value"] for row in table])
+    std_error = np.array([row["Std.Error"] for row in table])
+    assert np.all(
+        np.abs(fit.coefficients - estimate) <= COEFFICIENT * np.maximum(np.abs(estimate), std_error)
+    )
+    np.testing.assert_allclose(fit.std_errors, std_error, rtol=STD_ERROR)
+
+
+def test_serial_correlation_of_practice_years_matches_gls(reference_data, values):
+    a = reference_data("practice_year_referrals")
+    years = [a.year == t for t in sorted(a.year.unique())[1:]]
+    x = columns(np.ones(len(a)), a.treated, *years, (a.cohort > 0) & (a.year >= a.cohort))
+    y = (100 * a.referrals / a.list_size).to_numpy()
+    fit = panel_gls(y, x, unit=a.practice_id.to_numpy(), period=a.year.to_numpy())
+    expected = values["referrals_gls_ar1"]
+    assert_gls(fit, expected["coef"])
+    assert fit.rho == pytest.approx(expected["rho"], abs=1e-5)
+    assert fit.log_likelihood == pytest.approx(expected["logLik"], abs=CRITERION)
+    assert np.sqrt(fit.period_covariance[0, 0]) == pytest.approx(expected["sigma"], rel=VARIANCE)
+
+
+def test_an_independent_years_model_understates_the_error_of_serially_correlated_years(reference_data):
+    a = reference_data("practice_year_referrals")
+    years = [a.year == t for t in sorted(a.year.unique())[1:]]
+    x = columns(np.ones(len(a)), a.treated, *years, (a.cohort > 0) & (a.year >= a.cohort))
+    y = (100 * a.referrals / a.list_size).to_numpy()
+    serial = panel_gls(y, x, unit=a.practice_id.to_numpy(), period=a.year.to_numpy())
+    if serial.rho < 0.3:
+        pytest.skip("no serial correlation to speak of in this draw")
+    assert mixed_model(y, x, practice=a.practice_id.to_numpy()).std_errors[-1] < serial.std_errors[-1]
+
+
+def test_unstructured_waves_of_patients_match_gls(survey, values):
+    s = survey[survey.grade.notna()]
+    x = columns(np.ones(len(s)), s.treated, s.wave == 2, s.wave == 3, s.treated * s.post)
+    fit = panel_gls(
+        s.grade.to_numpy(),
+        x,
+        unit=s.patient_id.to_numpy(),
+        period=s.wave.to_numpy(),
+        structure="unstructured",
+    )
+    expected = values["grade_mmrm_gls_unstructured"]
+    assert_gls(fit, expected["coef"])
+    assert fit.log_likelihood == pytest.approx(expected["logLik"], abs=CRITERION)
+    sd = np.sqrt(np.diag(fit.period_covariance))
+    assert sd[0] == pytest.approx(expected["sigma"], rel=VARIANCE)
+    np.testing.assert_allclose(sd[1:] / sd[0], list(expected["varstruct"].values()), rtol=VARIANCE)
+    correlation = fit.period_covariance / np.outer(sd, sd)
+    np.testing.assert_allclose(correlation[[0, 0, 1], [1, 2, 2]], expected["cor"], atol=VARIANCE)
