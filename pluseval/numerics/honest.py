@@ -6,6 +6,7 @@ seen before the start; the interval covers the effect under every such course.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,8 @@ def relative_magnitudes(
         The target is ``weights @ coef[P:]``; by default the first coefficient after the start.
     level : float
     grid_points : int
-        Values tried on plus and minus 20 standard errors; the ends are then refined.
+        Values tried around the estimate, 20 standard errors and the largest bias to both sides; the ends
+        are then refined.
     draws : int
         For that critical value.
 
@@ -118,9 +120,11 @@ def relative_magnitudes(
     def accepted(theta: np.ndarray) -> np.ndarray:
         return np.any([test.accepts(theta) for test in tests], axis=0)
 
-    post = cov[n_pre:, n_pre:]
+    spread = float(np.sqrt(weights @ cov[n_pre:, n_pre:] @ weights))
+    worst = np.abs(np.diff(np.append(coef[:n_pre], 0.0))).max()
+    bias = mbar * worst * np.abs(np.cumsum(weights[::-1])).sum()
     return _hull(
-        accepted, 20 * float(np.sqrt(weights @ post @ weights)), grid_points, bound=mbar, level=level
+        accepted, float(weights @ coef[n_pre:]), 20 * spread + 2 * bias, grid_points, bound=mbar, level=level
     )
 
 
@@ -209,10 +213,18 @@ def _dual_vertices(
     return np.vstack(rows), np.concatenate(slopes)
 
 
-def _hull(accepted, reach: float, points: int, *, bound: float, level: float) -> HonestInterval:
+def _hull(
+    accepted: Callable[[np.ndarray], np.ndarray],
+    centre: float,
+    reach: float,
+    points: int,
+    *,
+    bound: float,
+    level: float,
+) -> HonestInterval:
     """Ends of the accepted set: a grid, widened while it accepts its own edge, then bisection."""
     for _ in range(_WIDEST):
-        grid = np.linspace(-reach, reach, points)
+        grid = np.linspace(centre - reach, centre + reach, points)
         inside = accepted(grid)
         if not (inside[0] or inside[-1]):
             break

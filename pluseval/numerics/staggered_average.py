@@ -51,8 +51,9 @@ def aggregate_att(
     att_gt : GroupTimeAtt
     kind : {"simple", "dynamic", "group", "calendar"}
     balance : float, optional
-        For ``dynamic``: only cohorts seen at least this long after entry, and event times up to it, so that
-        every event time averages the same cohorts.
+        For ``dynamic``: only cohorts seen at least this long after entry, and event times up to it that all
+        of them have, so that every event time averages the same cohorts (``did`` keeps leads that some
+        lack).
 
     Raises
     ------
@@ -142,8 +143,10 @@ def aggregation_weights(
     usable = np.ones(group.size, bool)
     if kind == "dynamic":
         if balance is not None:
-            usable = (np.max(period) - group >= balance) & (event <= balance)
-            usable &= event >= balance - (np.max(period) - np.min(period)) + 1
+            long_enough = np.max(period) - group >= balance
+            n_cohorts = np.unique(group[long_enough]).size
+            times, n_seen = np.unique(event[long_enough], return_counts=True)
+            usable = long_enough & (event <= balance) & np.isin(event, times[n_seen == n_cohorts])
             if not (usable & after).any():
                 raise DesignError(
                     f"no cohort is seen {balance} periods after entry; choose a smaller balance"
