@@ -36,7 +36,7 @@ def conditioned_referrals(
                     "PlusPunt use (level, change, interaction) is not significant beside the group; the "
                     "counts are then allotted to persons"
                 ),
-                "scale": round(float(scale), 6),
+                "scale": round(scale, 6),
             }
     raise AssertionError  # attempts ends with an error
 
@@ -54,7 +54,7 @@ def _scaled_counts(
     deviation = change - group_mean(change, treated)
     df = len(treated) - 2
     wanted = abs(PUBLISHED.referral_difference) / critical_t(PUBLISHED.referral_p, df)
-    scale = wanted / pooled_t(change, treated).std_error
+    scale = float(wanted / pooled_t(change, treated).std_error)
     if not 0.85 <= scale <= 1.18:
         return None
     own = PUBLISHED.referral_change_programme

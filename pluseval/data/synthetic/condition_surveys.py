@@ -10,12 +10,11 @@ import numpy as np
 from pluseval.data.synthetic.effects import Effects
 from pluseval.data.synthetic.latent import nps_score, utility
 from pluseval.data.synthetic.parameters import Parameters
-from pluseval.data.synthetic.persons import Persons
 from pluseval.data.synthetic.practices import Roster
 from pluseval.data.synthetic.published import PUBLISHED, attempts
 from pluseval.data.synthetic.shocks import survey_levels
 from pluseval.data.synthetic.simulate import critical_t, pooled_t
-from pluseval.data.synthetic.surveys import MISSING, survey_rows
+from pluseval.data.synthetic.surveys import MISSING, Panel, survey_rows
 
 
 def conditioned_surveys(
@@ -23,14 +22,14 @@ def conditioned_surveys(
     parameters: Parameters,
     effects: Effects,
     own: Mapping[str, np.ndarray],
-    persons: Persons,
+    asked: Panel,
     *,
     seed: int,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Questionnaires with NPS about 60 and grades of 8.5 to 9 in every wave, nothing significant."""
     for attempt in attempts("surveys"):
         levels = survey_levels(roster, parameters, seed=seed, attempt=attempt, centred=True)
-        rows = survey_rows(roster, parameters, effects, own, persons, levels, seed=seed, attempt=attempt)
+        rows = survey_rows(roster, parameters, effects, own, asked, levels, seed=seed, attempt=attempt)
         if _surveys_fit(rows, roster):
             return rows, {
                 "attempt": attempt,
@@ -38,7 +37,8 @@ def conditioned_surveys(
                     "practice components of every wave centred within groups; answers redrawn until the "
                     f"programme's NPS lies within {PUBLISHED.nps_tolerance} of 60 and its mean grade "
                     "between 8.5 and 9 in every wave, and no change from the first wave to a later one "
-                    "(utility, VAS, grade, NPS) is significant, in the programme alone or against the others"
+                    "(utility, VAS, grade, NPS) is significant, in the programme alone or against the "
+                    "others, nor can lie beyond the margin of a decline (95 % interval, programme alone)"
                 ),
             }
     raise AssertionError
@@ -57,7 +57,10 @@ def _surveys_fit(rows: dict[str, np.ndarray], roster: Roster) -> bool:
             return False
         if not PUBLISHED.grade[0] <= grade.mean() <= PUBLISHED.grade[1]:
             return False
-    return all(_quiet(*column, rows, waves, roster) for column in _columns(rows))
+    return all(
+        _unchanged(score, present, rows, waves, roster, margin=margin)
+        for (score, present), margin in zip(_columns(rows), PUBLISHED.margins, strict=True)
+    )
 
 
 def _columns(rows: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -70,8 +73,19 @@ def _columns(rows: dict[str, np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarr
     yield nps_score(rows["nps"]), rows["nps"] != MISSING
 
 
-def _quiet(score, present, rows, waves, roster: Roster) -> bool:
-    """Whether no change of practice means since the first wave is significant, alone or between groups."""
+def _unchanged(
+    score: np.ndarray,
+    present: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+    waves: np.ndarray,
+    roster: Roster,
+    *,
+    margin: float,
+) -> bool:
+    """Whether practice means did not change since the first wave.
+
+    No change is significant, alone or between groups, and the programme's own lies above minus the margin.
+    """
     size = len(roster.ids)
     means = []
     for wave in waves:
@@ -86,7 +100,9 @@ def _quiet(score, present, rows, waves, roster: Roster) -> bool:
         if pooled_t(change[surveyed], treated).p_value <= PUBLISHED.not_significant:
             return False
         own = change[surveyed][treated]
-        t = abs(own.mean()) / (own.std(ddof=1) / np.sqrt(len(own)))
-        if t >= critical_t(PUBLISHED.not_significant, len(own) - 1):
+        error = own.std(ddof=1) / np.sqrt(len(own))
+        if abs(own.mean()) >= critical_t(PUBLISHED.not_significant, len(own) - 1) * error:
+            return False
+        if own.mean() - critical_t(0.05, len(own) - 1) * error <= -margin:
             return False
     return True

@@ -18,7 +18,7 @@ from pluseval.data.synthetic.practices import roster
 from pluseval.data.synthetic.published import PUBLISHED, refuse_unfit
 from pluseval.data.synthetic.readme import README, readme
 from pluseval.data.synthetic.shocks import cost_levels, practice_effects, referral_levels, survey_levels
-from pluseval.data.synthetic.surveys import survey_rows
+from pluseval.data.synthetic.surveys import panel, survey_rows
 from pluseval.data.synthetic.tables import Layout, write_persons, write_practices, write_surveys
 from pluseval.data.synthetic.truth import FILE as TRUTH
 from pluseval.data.synthetic.truth import truth, write_truth
@@ -118,7 +118,9 @@ def _write_study(
         referrals, how_referrals = conditioned_referrals(*given, seed=seed)
         costs, how_costs = conditioned_costs(*given, seed=seed)
         persons = enlist(practices, parameters, seed=seed)
-        surveys, how_surveys = conditioned_surveys(*given, persons, seed=seed)
+        surveys, how_surveys = conditioned_surveys(
+            *given, panel(practices, parameters, persons, seed=seed), seed=seed
+        )
         conditioned_on = {
             "published": PUBLISHED.as_dict(),
             "referrals": how_referrals,
@@ -130,7 +132,7 @@ def _write_study(
         costs = cost_levels(*given, seed=seed)
         persons = enlist(practices, parameters, seed=seed)
         experience = survey_levels(practices, parameters, seed=seed)
-        surveys = survey_rows(*given, persons, experience, seed=seed)
+        surveys = survey_rows(*given, panel(practices, parameters, persons, seed=seed), experience, seed=seed)
 
     label = Source(parameters.programmes[0].name, kind).label
     layout = Layout.of(folder, parameters, practices, persons, note=label)

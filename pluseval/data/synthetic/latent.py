@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -52,11 +54,7 @@ def shift_for(outcome: str, effect: np.ndarray, surveys: Surveys) -> np.ndarray:
     DesignError
         If no shift moves the mean so far.
     """
-    means = {
-        "eq5d_utility": lambda: _mean_utility(surveys),
-        "grade": lambda: _mean_score(surveys.grade_shares, np.arange(11.0)),
-        "nps": lambda: _mean_score(surveys.nps_shares, nps_score(np.arange(11))),
-    }[outcome]()
+    means = _means(outcome, surveys)
     gain = means - means[len(means) // 2]
     effect = np.asarray(effect, dtype=float)
     if (effect < gain[0]).any() or (effect > gain[-1]).any():
@@ -65,6 +63,16 @@ def shift_for(outcome: str, effect: np.ndarray, surveys: Surveys) -> np.ndarray:
             "the scale ends before it can be reached"
         )
     return np.interp(effect, gain, _SHIFTS)
+
+
+@lru_cache(maxsize=16)
+def _means(outcome: str, surveys: Surveys) -> np.ndarray:
+    """Mean answer at each shift; kept, because a conditioned study asks for it at every draw."""
+    if outcome == "eq5d_utility":
+        return _mean_utility(surveys)
+    if outcome == "grade":
+        return _mean_score(surveys.grade_shares, np.arange(11.0))
+    return _mean_score(surveys.nps_shares, nps_score(np.arange(11)))
 
 
 def _mean_score(shares: tuple[float, ...], score: np.ndarray) -> np.ndarray:

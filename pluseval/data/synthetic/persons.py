@@ -148,7 +148,17 @@ def _deaths(
     return late, died
 
 
-def _next_year(j, place, days, active, died, region, book, years, rng) -> None:
+def _next_year(
+    j: int,
+    place: np.ndarray,
+    days: np.ndarray,
+    active: np.ndarray,
+    died: np.ndarray,
+    region: np.ndarray,
+    book: _Book,
+    years: tuple[int, ...],
+    rng: np.random.Generator,
+) -> None:
     """Fill the places of year ``j + 1`` from those of year ``j``."""
     year, population = years[j + 1], book.population
     now = place[:, j].copy()

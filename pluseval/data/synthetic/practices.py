@@ -49,7 +49,15 @@ class Roster:
 def roster(parameters: Parameters, *, seed: int) -> Roster:
     """The practices of one study: sizes are fixed quantiles, who has which size and start is drawn."""
     rng = stream(seed, "roster")
-    ids, names, regions, treated, starts, batches, groups, sizes, mergers = [], [], [], [], [], [], [], [], []
+    ids: list[str] = []
+    names: list[str] = []
+    regions: list[str] = []
+    treated: list[bool] = []
+    starts: list[date | None] = []
+    batches: list[int] = []
+    groups: list[str | None] = []
+    sizes: list[np.ndarray] = []
+    mergers: list[Merger] = []
     for programme in parameters.programmes:
         first = len(ids)
         n, m = programme.treated, programme.comparators

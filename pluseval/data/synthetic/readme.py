@@ -31,7 +31,9 @@ def readme(*, kind: str, seed: int, parameters: Parameters, effects: Effects, la
 
 **{label[0].upper()}{label[1:]}.**
 
-No person and no practice in these files exists. {_CONDITIONED if kind == "conditioned" else _PLANTED}
+No person and no practice in these files exists.
+
+{_CONDITIONED if kind == "conditioned" else _PLANTED}
 | file | one row per |
 |---|---|
 | `practices.parquet` | practice: programme, treated, start, batch |
@@ -43,9 +45,9 @@ No person and no practice in these files exists. {_CONDITIONED if kind == "condi
 | `study.toml` | name, kind and window of the study |
 | `truth.json` | every parameter, the seed, `planted` effects, and `conditioned_on` |
 
-Programmes: {names}. Years {parameters.first_year}-{parameters.last_year}. Levels, skew and variation follow
-published national and regional figures where there are any; what is not published is an assumption, and all
-of it is in `truth.json`. Costs and referrals follow from no real person's record.
+Programmes: {names}. Years {parameters.first_year}-{parameters.last_year}. Levels, skew and
+variation follow published national and regional figures where there are any; what is not published is an
+assumption, and all of it is in `truth.json`. No row follows from a real person's record.
 
 Make it again{custom}; the result is the same, byte for byte on one machine and lock:
 
@@ -53,5 +55,5 @@ Make it again{custom}; the result is the same, byte for byte on one machine and 
 pluseval synthesize --seed {seed}{option} --effects {effects.name} FOLDER
 ```
 
-Licence: CC0 1.0 (no rights reserved). Please keep the warning with any copy.
+Licence: CC BY 4.0, as the other texts of pluseval. Keep the warning with every copy.
 """

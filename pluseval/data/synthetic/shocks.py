@@ -93,7 +93,7 @@ def referral_levels(
     r = parameters.referrals
     rng = stream(seed, "referral levels", attempt)
     shape = roster.list_size.shape
-    lasting = r.practice_sd * rng.standard_normal(shape[0])
+    lasting = r.practice_sd * rng.standard_normal(shape[:1])
     if centred:
         lasting = _centre(lasting, roster.treated)
     shocks = r.practice_year_sd * _autoregressive(rng.standard_normal(shape), r.practice_year_ar)
@@ -140,7 +140,7 @@ def cost_levels(
     c = parameters.costs
     rng = stream(seed, "cost levels", attempt)
     shape = roster.list_size.shape
-    lasting = _log_normal(rng.standard_normal(shape[0]), c.practice_cv)
+    lasting = _log_normal(rng.standard_normal(shape[:1]), c.practice_cv)
     shock = _log_normal(rng.standard_normal(shape), c.practice_year_cv)
     nominal = (1 + c.trend) ** (np.array(roster.years) - parameters.anchor_year)
     levels = {}

@@ -15,6 +15,7 @@ _STREAMS = (
     "costs",
     "referrals",
     "surveys",
+    "panel",
 )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from pluseval.data.synthetic.effects import Effects
 from pluseval.data.synthetic.latent import answers, shift_for
-from pluseval.data.synthetic.parameters import Parameters
+from pluseval.data.synthetic.parameters import Parameters, Surveys
 from pluseval.data.synthetic.persons import Persons
 from pluseval.data.synthetic.practices import Roster
 from pluseval.data.synthetic.shocks import SurveyLevels, in_force
@@ -18,12 +19,25 @@ from pluseval.data.synthetic.streams import stream
 MISSING = -1
 
 
+@dataclass(frozen=True)
+class Panel:
+    """Whom questionnaires are sent to, one entry per person and wave, each of shape (n,).
+
+    ``place`` and ``cluster`` index places and practices, ``wave`` the waves (0-based); ``person`` is 0-based.
+    """
+
+    place: np.ndarray
+    cluster: np.ndarray
+    wave: np.ndarray
+    person: np.ndarray
+
+
 def survey_rows(
     roster: Roster,
     parameters: Parameters,
     effects: Effects,
     own: Mapping[str, np.ndarray],
-    persons: Persons,
+    asked: Panel,
     levels: SurveyLevels,
     *,
     seed: int,
@@ -39,13 +53,12 @@ def survey_rows(
     """
     s = parameters.surveys
     rng = stream(seed, "surveys", attempt)
-    place, cluster, wave = _panel(roster, parameters, persons, rng)
+    cluster, wave, person = asked.cluster, asked.wave, asked.person
     year = np.array([roster.years.index(w) for w in s.waves])[wave]
-    person = persons.place[place, year]
     unique, index = np.unique(person, return_inverse=True)
     rows: dict[str, np.ndarray] = {
         "person": person,
-        "place": place,
+        "place": asked.place,
         "cluster": cluster,
         "wave": np.array(s.waves)[wave],
     }
@@ -68,27 +81,28 @@ def survey_rows(
     return rows
 
 
-def _panel(
-    roster: Roster, parameters: Parameters, persons: Persons, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places asked in each wave: the same ones while an adult is on them, refilled where not."""
+def panel(roster: Roster, parameters: Parameters, persons: Persons, *, seed: int) -> Panel:
+    """Who is asked in each wave: the adults on the same places, refilled where one is there no longer."""
     s = parameters.surveys
+    rng = stream(seed, "panel")
     parts: list[tuple[np.ndarray, int, int]] = []
     for cluster, asked in _asked(roster, parameters, rng):
         block = persons.rows_of(cluster)
-        panel = np.empty(0, dtype=np.int64)
+        places = np.empty(0, dtype=np.int64)
         for w, wave in enumerate(s.waves):
             occupant = persons.place[block, roster.years.index(wave)]
             adult = (occupant >= 0) & (persons.birth_year[occupant] <= wave - s.adult_age)
-            panel = panel[adult[panel]]
-            others = np.setdiff1d(np.flatnonzero(adult), panel, assume_unique=True)
-            more = min(asked - len(panel), len(others))
-            panel = np.concatenate([panel, rng.choice(others, size=more, replace=False)])
-            parts.append((panel + block.start, cluster, w))
-    place = np.concatenate([p for p, _, _ in parts])
-    cluster = np.concatenate([np.full(len(p), c) for p, c, _ in parts])
-    wave = np.concatenate([np.full(len(p), w) for p, _, w in parts])
-    return place, cluster, wave
+            places = places[adult[places]]
+            others = np.setdiff1d(np.flatnonzero(adult), places, assume_unique=True)
+            more = min(asked - len(places), len(others))
+            places = np.concatenate([places, rng.choice(others, size=more, replace=False)])
+            parts.append((places + block.start, cluster, w))
+    sizes = [len(places) for places, _, _ in parts]
+    place = np.concatenate([places for places, _, _ in parts])
+    clusters = np.repeat([c for _, c, _ in parts], sizes)
+    waves = np.repeat([w for _, _, w in parts], sizes)
+    year = np.array([roster.years.index(w) for w in s.waves])[waves]
+    return Panel(place, clusters, waves, persons.place[place, year])
 
 
 def _asked(roster: Roster, parameters: Parameters, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -104,7 +118,13 @@ def _asked(roster: Roster, parameters: Parameters, rng: np.random.Generator) -> 
     return asked
 
 
-def _health(s, practice, lasting, passing, effect) -> dict[str, np.ndarray]:
+def _health(
+    s: Surveys,
+    practice: np.ndarray,
+    lasting: np.ndarray,
+    passing: np.ndarray,
+    effect: Callable[[str], np.ndarray],
+) -> dict[str, np.ndarray]:
     burden = practice + np.sqrt(s.health_person - s.health_practice) * lasting[:, 1]
     burden = burden + np.sqrt(1 - s.health_person) * passing[:, 1]
     shift = shift_for("eq5d_utility", effect("eq5d_utility"), s)
@@ -121,7 +141,13 @@ def _health(s, practice, lasting, passing, effect) -> dict[str, np.ndarray]:
     return rows
 
 
-def _experience(s, practice, lasting, passing, effect) -> dict[str, np.ndarray]:
+def _experience(
+    s: Surveys,
+    practice: np.ndarray,
+    lasting: np.ndarray,
+    passing: np.ndarray,
+    effect: Callable[[str], np.ndarray],
+) -> dict[str, np.ndarray]:
     common, specific = np.sqrt(s.grade_nps_correlation), np.sqrt(1 - s.grade_nps_correlation)
     rows = {}
     for k, (name, shares) in enumerate((("grade", s.grade_shares), ("nps", s.nps_shares))):

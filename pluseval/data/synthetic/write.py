@@ -29,7 +29,7 @@ class TableFile:
     """
 
     def __init__(self, folder: Path, name: str, schema: pa.Schema, *, note: str) -> None:
-        self._schema = schema.with_metadata({"pluseval": note})
+        self._schema = schema
         encodings = {c: "BYTE_STREAM_SPLIT" for c in _STREAM_SPLIT if c in schema.names}
         encodings |= {c: "DELTA_BINARY_PACKED" for c in _DELTA if c in schema.names}
         self._writer = pq.ParquetWriter(
@@ -44,6 +44,7 @@ class TableFile:
             write_statistics=True,
             store_schema=False,
         )
+        self._writer.add_key_value_metadata({"pluseval": note})
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
 
