@@ -269,10 +269,12 @@ class _Rows:
 
 
 def _blocks(fitted: LinearFit, order: np.ndarray, starts: np.ndarray) -> Iterator[_Rows]:
-    X = tall_product(fitted.design[order], fitted.to_orthonormal)
-    e = fitted.residuals[order]
-    w = None if fitted.weights is None else fitted.weights[order]
-    absorbed = None if fitted.absorbed is None else fitted.absorbed[order]
+    w, absorbed, e, design = fitted.weights, fitted.absorbed, fitted.residuals, fitted.design
+    if np.any(np.diff(order) != 1):
+        e, design = e[order], design[order]
+        w = None if w is None else w[order]
+        absorbed = None if absorbed is None else absorbed[order]
+    X = tall_product(design, fitted.to_orthonormal)
     for start, end in itertools.pairwise(starts):
         rows = slice(start, end)
         yield _Rows(
@@ -302,7 +304,7 @@ def _correction(grams: np.ndarray, power: float) -> np.ndarray:
 def _weighted_cr2(rows: _Rows, S: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Adjusted score of one cluster under weights, and its parts for the degrees of freedom."""
     k = rows.X.shape[1]
-    w = rows.w[:, None]
+    w = np.ones((rows.e.size, 1)) if rows.w is None else rows.w[:, None]
     if rows.absorbed is None:
         own = np.zeros((rows.e.size, 0))
     else:
@@ -312,7 +314,7 @@ def _weighted_cr2(rows: _Rows, S: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     block = np.concatenate([own, own * w, rows.X, rows.X * w, rows.e[:, None]], axis=1)
     width = block.shape[1] - 1
     if block.shape[0] > width:  # an orthogonal rotation that leaves zeros below row `width`
-        block = np.linalg.qr(block, mode="r")[:width]
+        block = np.asarray(np.linalg.qr(block, mode="r"))[:width]
     D, WD, X, Z, e = np.split(block, [a, 2 * a, 2 * a + k, 2 * a + 2 * k], axis=1)
     keep = np.eye(block.shape[0]) - (D / mass) @ WD.T
     cross = keep @ Z @ X.T

@@ -208,7 +208,7 @@ class Resampling:
 
         def scan(x: float) -> bool:
             count = np.count_nonzero(self._extreme(x, alternative, strict, thin))
-            return (count + self.added) / (drawn + self.added) > alpha
+            return bool((count + self.added) / (drawn + self.added) > alpha)
 
         def accepted(x: float) -> bool:
             return self._share(self.count(x, alternative=alternative)) > alpha

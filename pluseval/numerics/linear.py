@@ -330,8 +330,8 @@ def _effects(absorb: ArrayLike | Sequence[ArrayLike] | None, n: int) -> list[tup
         return []
     several = isinstance(absorb, (tuple, list)) and len(absorb) > 0 and np.ndim(absorb[0]) == 1
     found = []
-    for labels in absorb if several else [absorb]:
-        labels = np.asarray(labels)
+    for given in list(absorb) if several else [absorb]:  # type: ignore[arg-type]
+        labels = np.asarray(given)
         if labels.shape != (n,):
             raise DesignError(f"labels of an absorbed effect must be ({n},), found {labels.shape}")
         levels, codes = np.unique(labels, return_inverse=True)
@@ -366,7 +366,8 @@ def _independent(columns: np.ndarray, w: np.ndarray | None) -> np.ndarray:
 
 def _lengths(X: np.ndarray, w: np.ndarray | None) -> np.ndarray:
     """Length of each column before effects are swept out, the yardstick of collinearity."""
-    lengths = np.sqrt(np.sum(X**2 if w is None else w[:, None] * X**2, axis=0))
+    squares = np.einsum("ij,ij->j", X, X) if w is None else np.einsum("i,ij,ij->j", w, X, X)
+    lengths = np.sqrt(squares)
     return np.where(lengths > 0, lengths, 1.0)
 
 

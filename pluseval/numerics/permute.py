@@ -246,7 +246,7 @@ class _Welch:
 
     def parts(self, drawn: np.ndarray) -> tuple[np.ndarray, ...]:
         inside = tall_product(drawn, self.sums)
-        mean = slope = d0 = d1 = d2 = 0.0
+        mean, slope, d0, d1, d2 = np.zeros((5, drawn.shape[0]))
         for sign, n, sums in ((1, self.n1, inside), (-1, self.n0, self.total - inside)):
             s, q, m, x = sums.T
             m = np.rint(m)
@@ -287,9 +287,12 @@ class _Regression:
         return column - self.q @ (self.q.T @ column)
 
     def observed(self) -> tuple[float, float]:
-        n0, _, d0, _, _ = self.parts(self.group[None, :])
-        _require_variance(float(d0[0]), self.raw)
-        return float(n0[0]), float(d0[0])
+        size = float(self.t @ self.t)
+        slope = float(self.t @ self.y) / size
+        free = np.maximum(1 - self.leverage - self.t**2 / size, 1e-12)
+        variance = float(np.sum((self.t * (self.y - slope * self.t)) ** 2 / free)) / size**2
+        _require_variance(variance, self.raw)
+        return slope, variance
 
     def parts(self, drawn: np.ndarray) -> tuple[np.ndarray, ...]:
         a = drawn * self.root

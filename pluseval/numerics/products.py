@@ -49,6 +49,6 @@ def triangle(tall: np.ndarray) -> np.ndarray:
     while n > 2 * rows:
         whole = n // rows * rows
         slices = np.linalg.qr(np.ascontiguousarray(tall[:whole]).reshape(-1, rows, k), mode="r")
-        tall = np.concatenate([slices.reshape(-1, k), tall[whole:]])
+        tall = np.concatenate([np.asarray(slices).reshape(-1, k), tall[whole:]])
         n = tall.shape[0]
-    return np.linalg.qr(tall, mode="r")
+    return np.asarray(np.linalg.qr(tall, mode="r"))

@@ -158,7 +158,15 @@ def wild_bootstrap(
         n_draws=count,
         enumerated=enumerated,
         resampling=Resampling(
-            plan.estimate, plan.std_error**2, *parts, added=False, strict=distribution != "mammen"
+            estimate=plan.estimate,
+            variance=plan.std_error**2,
+            n0=parts[0],
+            n1=parts[1],
+            d0=parts[2],
+            d1=parts[3],
+            d2=parts[4],
+            added=False,
+            strict=distribution != "mammen",
         ),
     )
 

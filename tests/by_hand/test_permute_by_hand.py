@@ -185,6 +185,7 @@ def test_an_unbounded_set_is_reported():
         (dict(change=[np.nan, 1, 2, 3, 4, 5]), "1 changes"),
         (dict(change=np.ones(6)), "do not vary"),
         (dict(change=[2, 2, 0, 0, 0, 0]), "do not vary"),
+        (dict(change=[0.7, 0.7, 0.1, 0.1, 0.1, 0.1], statistic="cr2"), "do not vary"),
         (dict(strata=[0, 1, 1, 1, 2, 2], alpha=0.05), r"above 0\.05"),
         (dict(strata=[0, 0, 1, 1, 1, 1]), "no unit can change"),
         (dict(alpha=0.01), r"above 0\.01"),
