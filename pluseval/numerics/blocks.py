@@ -123,8 +123,8 @@ def random_sets(
 ) -> Partitions:
     """Random sets of places from anywhere, each of about ``target``: what blocks are to be compared with.
 
-    The sets overlap and are counted as if each were new evidence: one partition with ``sets`` groups. Places in
-    a set share no shock, so that its mean varies less than a region's: a test against them rejects too often.
+    The sets overlap and are counted as if each were new evidence: one partition with ``sets`` groups. Places
+    in a set share no shock, so that its mean varies less than a region's: a test against it rejects too often.
 
     Raises
     ------
