@@ -124,7 +124,7 @@ def random_sets(
     """Random sets of places from anywhere, each of about ``target``: what blocks are to be compared with.
 
     The sets overlap and are counted as if each were new evidence: one partition with ``sets`` groups. Places
-    in a set share no shock, so that its mean varies less than a region's: a test against it rejects too often.
+    in a set share no shock, so that their mean varies less than a region's: such a test rejects too often.
 
     Raises
     ------
