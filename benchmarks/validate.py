@@ -58,7 +58,9 @@ def generate(folder: Path, rows: int) -> None:
         f"1930 + (i // {years}) % 80 AS birth_year, "
         f"CASE WHEN (i // {years}) % 2 = 0 THEN 'M' ELSE 'F' END AS sex, 365 AS insured_days, "
         f"(hash(i) % 300000 / 100)::DECIMAL(14, 2) AS cost_msz_eur, "
-        f"(3000 + hash(i) % 300000 / 100)::DECIMAL(14, 2) AS cost_total_eur FROM range({rows}) t(i)"
+        f"(3000 + hash(i) % 300000 / 100)::DECIMAL(14, 2) AS cost_total_eur "
+        # In no order of persons or years, as the worst case for keys.
+        f"FROM (SELECT (r * 1000003) % {rows} AS i FROM range({rows}) t(r))"
     )
     referrals = (
         f"SELECT i % {max(rows // years, 1)} AS person_id, printf('P%03d', i % {PRACTICES}) AS practice_id, "

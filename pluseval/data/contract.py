@@ -40,6 +40,7 @@ RULES: Mapping[str, str] = {
     "unique_key": "the key occurs more than once (rows beyond the first)",
     "missing_key": "the key is required in study.toml, or in [study] of the mapping",
     "study_value": "the value is not one that the contract allows",
+    "no_partner": "no row of the joined source has this key",
     "missing_code": "declared missing codes, emptied",
 }
 _STRUCTURE = ("missing_table", "unreadable")

@@ -20,6 +20,7 @@ _WHOLE = {
     ",": r"^[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,0*)?$",
     ".": r"^[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.0*)?$",
 }
+_LARGEST = 1.7e308
 _TRUE = ("true", "t", "1", "1.0", "yes", "y", "ja", "j", "waar")
 _FALSE = ("false", "f", "0", "0.0", "no", "n", "nee", "onwaar")
 
@@ -54,10 +55,10 @@ def convert(
     decimal : {",", "."}
         The decimal mark of such text.
     safe : bool
-        Whether the engine can try a cast without raising (DuckDB and Spark can, SQLite cannot).
+        Whether the engine can try a cast without raising, and knows NaN (DuckDB and Spark; not SQLite).
     """
     found = source.type()
-    if found.is_floating():
+    if found.is_floating() and safe:  # SQLite holds no NaN
         source = source.isnan().ifelse(ibis.null(found), source)
     if found.is_string():
         source = source.strip().nullif("")
@@ -106,7 +107,7 @@ def _number(source: ir.Value, column: Column, safe: bool) -> ir.Value:
     if column.type == "money" and safe:
         return source.try_cast(column.engine_type)
     value = source.cast("float64")
-    return value.isinf().ifelse(ibis.null("float64"), value) if found.is_floating() else value
+    return (value.abs() <= _LARGEST).ifelse(value, ibis.null("float64")) if found.is_floating() else value
 
 
 def _number_text(source: ir.Value, column: Column, decimal: str, safe: bool) -> ir.Value:

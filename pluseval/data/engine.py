@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -92,6 +93,10 @@ def open_engine(*, memory_limit: str | None = None, threads: int | None = None) 
     if wanted:
         config["threads"] = int(wanted)
     backend: Backend = ibis.duckdb.from_connection(duckdb.connect(config=config))
+    # The engine's own bar would be printed into the caller's output. A notebook without ipywidgets has no
+    # bar, and refuses to be told so.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        backend.con.execute("SET enable_progress_bar = false")
     weakref.finalize(backend, shutil.rmtree, spill, ignore_errors=True)
     return backend
 
@@ -99,11 +104,12 @@ def open_engine(*, memory_limit: str | None = None, threads: int | None = None) 
 def store(engine: Backend, chunks: Iterable[pa.Table], schema: pa.Schema) -> ir.Table:
     """Chunks as one table of the engine."""
     name = fresh("rows")
-    engine.create_table(name, schema=ibis.Schema.from_pyarrow(schema))
+    engine.con.register("chunk", schema.empty_table())
+    engine.con.execute(f"CREATE TABLE {name} AS SELECT * FROM chunk")
     for chunk in chunks:
         engine.con.register("chunk", chunk)
         engine.con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM chunk")
-        engine.con.unregister("chunk")
+    engine.con.unregister("chunk")
     return engine.table(name)
 
 

@@ -152,6 +152,7 @@ class _Opened:
     mapping: maps.Mapping
     meta: StudyMeta | None
     stated: Mapping[str, Any]
+    ours: bool
     failures: tuple[Failure, ...] = field(default=())
 
 
@@ -185,7 +186,7 @@ def _open_folder(folder: Path, mapping: maps.Mapping, name: str | None) -> _Open
     opened = {t: s for t, s in sources.items() if s}
     absent = _absent(set(opened), failures)
     keys = _stated(stated, mapping)
-    return _Opened(folder.name, engine, opened, joins, mapping, meta, keys, (*absent, *failures, *more))
+    return _Opened(folder.name, engine, opened, joins, mapping, meta, keys, True, (*absent, *failures, *more))
 
 
 def _read(
@@ -244,12 +245,14 @@ def _open_tables(given: Tables, mapping: maps.Mapping, name: str | None) -> _Ope
     meta, more = _meta({}, mapping, name or "study", sources, False)
     absent = _absent(set(sources), [])
     keys = _stated({}, mapping)
-    return _Opened(name or "the study", engine, sources, {}, mapping, meta, keys, (*absent, *more))
+    return _Opened(
+        name or "the study", engine, sources, {}, mapping, meta, keys, theirs is None, (*absent, *more)
+    )
 
 
 def _absent(present: set[str], failures: list[Failure]) -> tuple[Failure, ...]:
     reported = {f.table for f in failures}
-    needed = {"practices"} | {n for t in present for n in TABLES[t].needs}
+    needed = {"practices"} | {n for t in present | reported for n in TABLES[t].needs}
     found = [
         Failure(t, "", "missing_table", 1, "error", RULES["missing_table"])
         for t in TABLES
@@ -359,15 +362,21 @@ def _prepare(opened: _Opened, table: str) -> Prepared:
     else:
         prepared = _joined(opened, spec, plan, plan.join)
     sources = [*opened.sources[table], *opened.joins.get(table, [])]
-    if plan.join is not None or any(not raw.stored for _, raw in sources):
-        prepared = replace(prepared, table=_materialised(opened.engine, prepared.table, table))
-    return prepared
+    if not opened.ours:
+        return prepared
+    parsed_once = plan.join is not None or any(not raw.stored for _, raw in sources)
+    return replace(prepared, table=_named(opened.engine, prepared.table, table, stored=parsed_once))
 
 
-def _materialised(engine: Any, rows: ir.Table, table: str) -> ir.Table:
-    """The typed rows as a table of the engine, so that text files are parsed once."""
+def _named(engine: Any, rows: ir.Table, table: str, *, stored: bool) -> ir.Table:
+    """The rows under a name of our own engine: stored, so that text files are parsed once, or as a view.
+
+    Expressions on a name compile several times faster than on everything that made it.
+    """
+    name = fresh(table)
     try:
-        return engine.create_table(fresh(table), rows)
+        engine.con.execute(f"CREATE {'TABLE' if stored else 'VIEW'} {name} AS {engine.compile(rows)}")
+        return engine.table(name)
     except duckdb.Error as error:
         line = line_of(error)
         raise UnreadableError(
@@ -402,24 +411,31 @@ def _joined(opened: _Opened, spec: Table, plan: maps.TableMapping, join: maps.Jo
     given = {c for file, raw in beside for c in maps.apply(raw, spec, join, file=file).table.columns}
     added = [c for c in spec.columns if c.name in given and c.name not in own]
     keys = [spec[c] for c in join.on]
-    right_spec = Table(spec.name, spec.description, tuple(keys + [replace(c, nullable=True) for c in added]))
-    left_spec = Table(spec.name, spec.description, tuple(c for c in spec.columns if c not in added))
+    optional = [replace(c, nullable=True) for c in added]
+    right_spec = Table(spec.name, spec.description, tuple(keys + optional), year=spec.year)
+    left_spec = replace(spec, columns=tuple(c for c in spec.columns if c not in added), key=(), rules=())
     left = _stacked(opened.sources[spec.name], left_spec, plan)
     right = _stacked(beside, right_spec, join)
-    right_flags = {f.name: f for f in right.flags if f.column not in join.on}
-    both = left.table.left_join(
-        right.table.select(*join.on, *(c.name for c in added), *right_flags), list(join.on)
-    )
+    flags = {f.name: f for f in right.flags if f.column not in join.on}
+    names = [*join.on, *(c.name for c in added), *flags]
+    both = left.table.left_join(right.table.select(*names).mutate(_matched=ibis.literal(True)), list(join.on))
+    alone = both["_matched"].isnull()
     columns: dict[str, Any] = {c: both[c] for c in spec.column_names}
-    flags = list(left.flags) + list(right_flags.values())
-    columns |= {f.name: both[f.name].fill_null(False) for f in flags}
+    columns |= {f.name: both[f.name].fill_null(False) for f in (*left.flags, *flags.values())}
+    more = [Flag("_no_partner", ", ".join(join.on), "no_partner", "drop", RULES["no_partner"])]
+    columns["_no_partner"] = alone
     for column in added:
         if not column.nullable:
             severity = "drop" if column.on_null == "drop" else "error"
-            flags.append(Flag(f"_null_{column.name}", column.name, "null", severity, RULES["null"]))
-            columns[flags[-1].name] = both[column.name].isnull()
-    failures = tuple(f for f in (*left.failures, *right.failures))
-    return Prepared(spec, both.select(**columns), tuple(flags), failures, (*left.counted, *right.counted))
+            more.append(Flag(f"_null_{column.name}", column.name, "null", severity, RULES["null"]))
+            columns[more[-1].name] = both[column.name].isnull() & ~alone
+    return Prepared(
+        spec,
+        both.select(**columns),
+        (*left.flags, *flags.values(), *more),
+        (*left.failures, *right.failures),
+        (*left.counted, *right.counted),
+    )
 
 
 def _cleaned(prepared: Prepared, tables: Mapping[str, Prepared], opened: _Opened) -> ir.Table:
@@ -428,4 +444,5 @@ def _cleaned(prepared: Prepared, tables: Mapping[str, Prepared], opened: _Opened
     rows = prepared.table
     for _, gone in dropped(prepared, opened.meta, opened.mapping.policy, known):
         rows = rows.filter(~gone.fill_null(False))
-    return rows.select(*prepared.spec.column_names)
+    rows = rows.select(*prepared.spec.column_names)
+    return _named(opened.engine, rows, prepared.spec.name, stored=False) if opened.ours else rows

@@ -47,7 +47,12 @@ def _run_off_rule(column: str) -> Rule:
     )
 
 
-ORPHAN = Rule("orphan", "practice_id", "is a practice of `practices`, or an old code of `practice_links`")
+ORPHAN = Rule(
+    "orphan",
+    "practice_id",
+    "is a practice of `practices`, or an old code of `practice_links`",
+    droppable=True,
+)
 
 PRACTICES = Table(
     name="practices",

@@ -26,7 +26,7 @@ def read_statistical(engine: Backend, path: Path, suffix: str) -> Raw:
     # User-missing codes of SPSS are read as they are, so that they can be counted by reason.
     extra = {"user_missing": True} if suffix == ".sav" else {}
     try:
-        _, meta = reader(str(path), metadataonly=True)
+        _, meta = reader(str(path), metadataonly=True, **extra)
         chunks = pyreadstat.read_file_in_chunks(reader, str(path), chunksize=CHUNK_ROWS, **extra)
         first, _ = next(chunks, (None, None))
         if first is None:
