@@ -26,8 +26,8 @@ def count_cells(
     """The cells that a number rests on: each group in each window, over the practices that were used.
 
     Persons are a lower bound of the distinct ones: in a window of several years the largest year, because who
-    was there in two years is counted once. Shares are upper bounds: the largest person of each year is taken
-    to be the same one.
+    was there in two years is counted once. Shares are upper bounds: the largest person of each year is taken to
+    be the same one.
 
     Parameters
     ----------
@@ -40,64 +40,70 @@ def count_cells(
     names_practices : bool
         Whether the number is that of a single practice.
     """
+    used = set(clusters)
     cells = frame.cells
-    cells = cells[cells["cluster"].isin(list(clusters))]
+    cells = cells[cells["cluster"].isin(used)]
+    amounts = _person_amounts(frame, cells, used)
+    treated = cells["entry"].notna().to_numpy()
+    period = cells["period"].to_numpy()
+    code = pd.factorize(cells["cluster"])[0]
+    persons, numerator = cells["persons"].to_numpy(), cells["numerator"].to_numpy()
     persons_known = bool((frame.rows["persons"] > 0).any())
-    amounts = _person_amounts(frame)
     found = []
     for window in windows:
-        inside = cells[cells["period"].between(window.first, window.last)]
-        for group, treated in GROUPS:
-            part = inside[inside["entry"].notna() == treated]
-            if part.empty:
+        inside = (period >= window.first) & (period <= window.last)
+        for group, is_treated in GROUPS:
+            at = inside & (treated == is_treated)
+            if not at.any():
                 continue
-            names = set(part["cluster"])
-            people = amounts[
-                amounts["cluster"].isin(names) & amounts["period"].between(window.first, window.last)
-            ]
-            found.append(_cell(frame, group, str(window), part, people, persons_known))
-    level = "practice"
-    return Counts(cells=tuple(found), df_resid=df_resid, level=level, names_practices=names_practices)
+            people = int(_sums(period[at], persons[at]).max()) if persons_known else None
+            practices = _sums(code[at], numerator[at])
+            shares: tuple[float, ...] = ()
+            if frame.measure.additive:
+                shares = _shares(practices, float(numerator[at].sum()), amounts, window, is_treated)
+            found.append(Cell(group, str(window), people, practices.size, *shares))
+    return Counts(cells=tuple(found), df_resid=df_resid, level="practice", names_practices=names_practices)
 
 
-def _cell(
-    frame: AnalysisFrame,
-    group: str,
-    period: str,
-    part: pd.DataFrame,
-    people: pd.DataFrame,
-    persons_known: bool,
-) -> Cell:
-    persons = int(part.groupby("period")["persons"].sum().max()) if persons_known else None
-    practices = int(part["cluster"].nunique())
+def _sums(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of values by label."""
+    _, codes = np.unique(labels, return_inverse=True)
+    return np.bincount(codes, weights=values.astype(float))
+
+
+def _shares(
+    practices: np.ndarray, total: float, amounts: pd.DataFrame | None, window: Window, treated: bool
+) -> tuple[float, float, float, float]:
+    """Shares of the largest and the two largest practices and persons in a cell's sum."""
+    sums = np.sort(practices)[::-1]
+    one, two = _share(sums[:1].sum(), total), _share(sums[:2].sum(), total)
+    if amounts is None:
+        return one, two, math.nan, math.nan
+    period = amounts["period"].to_numpy()
+    at = (period >= window.first) & (period <= window.last) & (amounts["treated"].to_numpy() == treated)
+    first = both = 0.0
+    for year in np.unique(period[at]):
+        tops = np.sort(amounts["amount"].to_numpy()[at & (period == year)])[::-1]
+        first, both = first + tops[0], both + tops[:2].sum()
+    return one, two, _share(first, total), _share(both, total)
+
+
+def _person_amounts(frame: AnalysisFrame, cells: pd.DataFrame, used: set) -> pd.DataFrame | None:
+    """The amounts of single persons that could be the largest of a cell: ``period treated amount``."""
     if not frame.measure.additive:
-        return Cell(group=group, period=period, persons=persons, practices=practices)
-    total = float(part["numerator"].sum())
-    sums = np.sort(part.groupby("cluster")["numerator"].sum().to_numpy())[::-1]
-    tops = [np.sort(year.to_numpy())[::-1] for _, year in people.groupby("period")["amount"]]
-    return Cell(
-        group=group,
-        period=period,
-        persons=persons,
-        practices=practices,
-        practice_share=_share(sums[:1].sum(), total),
-        two_practices_share=_share(sums[:2].sum(), total),
-        person_share=_share(sum(top[:1].sum() for top in tops), total) if tops else math.nan,
-        two_persons_share=_share(sum(top[:2].sum() for top in tops), total) if tops else math.nan,
-    )
-
-
-def _person_amounts(frame: AnalysisFrame) -> pd.DataFrame:
-    """The amounts of single persons that could be the largest of a cell: ``cluster period amount``."""
-    empty = pd.DataFrame({"cluster": [], "period": [], "amount": []})
-    if not frame.measure.additive:
-        return empty
+        return None
     if frame.unit == "person":
-        return frame.rows[["cluster", "period", "numerator"]].rename(columns={"numerator": "amount"})
-    given = [c for c in ("largest", "second") if c in frame.rows.columns]
-    if not given:
-        return empty
-    parts = [frame.rows[["cluster", "period", c]].rename(columns={c: "amount"}) for c in given]
+        source, columns = frame.rows[frame.rows["cluster"].isin(used)], ["numerator"]
+    else:
+        source, columns = cells, [c for c in ("largest", "second") if c in cells.columns]
+    if not columns:
+        return None
+    parts = [
+        pd.DataFrame(
+            {"period": source["period"], "treated": source["entry"].notna(), "amount": source[column]}
+        )
+        for column in columns
+    ]
     return pd.concat(parts, ignore_index=True).dropna()
 
 
