@@ -10,14 +10,16 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pluseval.errors import DisclosureError
 from pluseval.report.answer import PARTS, answer
+from pluseval.report.canvas import Marks
 from pluseval.report.catalogue import QUESTIONS
 from pluseval.report.disclosure import Released, require_released
-from pluseval.report.figures import Marks, emit_figure
+from pluseval.report.figures import emit_figure
 from pluseval.report.manifest import Manifest, hash_bytes
 from pluseval.report.read import POINTER
 from pluseval.report.record import plain, results_record
@@ -61,7 +63,8 @@ def write(
         Further facts for pages: the plan, what was skipped, counts of the data report. Plain values only;
         results are refused here.
     marks : Marks, optional
-        What the figures mark in time: starts, transition and COVID years.
+        What the figures mark in time. By default the transition and COVID years of
+        ``findings["plan"]["windows"]`` and the start days in ``findings["data"]["starts"]`` (ISO dates).
     parts : tuple of str
         The questions of the conjunctive hypothesis.
 
@@ -79,7 +82,7 @@ def write(
     released = require_released(released, by="write")
     facts = _facts(findings or {})
     questions = _default_questions(released, facts) if questions is None else tuple(questions)
-    files = _files(released, questions, facts, marks or Marks(), parts)
+    files = _files(released, questions, facts, marks or _default_marks(facts), parts)
     manifest = manifest or _default_manifest(released, files["results.json"])
     manifest = manifest.with_outputs({name: hash_bytes(content) for name, content in files.items()})
     files["manifest.json"] = _json(manifest.to_dict())
@@ -131,6 +134,16 @@ def _default_questions(released: Released, facts: Mapping[str, Any]) -> tuple[Qu
     if municipal:
         return municipal
     return planned_questions(plan.get("outcomes", ()), alpha=plan.get("alpha", 0.05))
+
+
+def _default_marks(facts: Mapping[str, Any]) -> Marks:
+    windows = facts.get("plan", {}).get("windows", {})
+    covid = windows.get("covid", [Marks().covid])
+    return Marks(
+        starts=tuple(date.fromisoformat(day) for day in facts.get("data", {}).get("starts", ())),
+        transition=tuple(windows.get("transition", ())),
+        covid=covid[0] if covid else None,
+    )
 
 
 def _default_manifest(released: Released, results: bytes) -> Manifest:

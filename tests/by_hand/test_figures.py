@@ -171,3 +171,25 @@ def test_what_cannot_be_drawn_is_refused(made):
         plot(1.0)
     with pytest.raises(DesignError, match="language"):
         plot(made.estimate(), lang="de")
+
+
+def test_only_the_primary_result_stands_out(made):
+    def colours(*terms):
+        axis = plot(made.named("e", *[made.estimate(term=t) for t in terms])).axes[0]
+        return [line.get_color() for line in axis.lines if line.get_marker() == "o"]
+
+    assert len(set(colours("primary", "Welch", "CR2"))) == 2
+    assert len(set(colours("2013 -> 2014", "2014 -> 2015"))) == 1
+
+
+def test_the_reference_year_of_an_event_study_is_shown(made):
+    years = (2013, 2014, 2016, 2017)
+    one = made.named("e", *[made.estimate(term=str(y), at=float(y)) for y in years], display="event_study")
+    axis = plot(one).axes[0]
+    assert "reference" in texts(axis.figure)
+    assert 2015.0 in axis.get_xticks()
+
+
+def test_the_groups_of_a_distribution_are_named_on_their_first_bars(displays):
+    shown = texts(plot(displays["distribution"]))
+    assert {"20.00  programme", "20.00  comparison"} <= set(shown)
