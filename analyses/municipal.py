@@ -14,6 +14,7 @@ from pluseval.data.rivm import RivmPanel
 from pluseval.data.vektis import VektisPanel
 from pluseval.estimate.placebo_blocks import Placebos, contiguous_blocks, scattered_sets, single_donors
 from pluseval.estimate.region import region_did, region_placebos
+from pluseval.estimate.region_years import region_event_study
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.outcomes.municipal_costs import MEASURES, municipal_cost
 
@@ -109,6 +110,10 @@ def analyse(panel: VektisPanel, rivm: RivmPanel | None, plan: Any = None) -> lis
                 for kind in MEASURES:
                     frame = municipal_cost(panel, kind=kind, entry=entry)
                     sets += _effects(frame, kind, period, chosen, blocks, (scattered, single))
+        for kind in MEASURES:
+            sets += _by_year(
+                municipal_cost(panel, kind=kind, entry=chosen.pilot_before[1] + 1), kind, chosen, blocks
+            )
     sets += [s for kind in MEASURES for s in described(panel, kind)]
     if rivm is not None:
         sets += perceived_health(panel, rivm, blocks)
@@ -170,6 +175,23 @@ def _effects(
     if period == "contract":
         sets.append(_millions(frame, name, f"{label}, {period}", nl, euros, windows))
     return sets
+
+
+def _by_year(frame: AnalysisFrame, kind: str, plan: MunicipalPlan, blocks: Placebos) -> list[EstimateSet]:
+    """Every year against the last one before the pilot: did the region keep step before anything began?"""
+    reference = plan.pilot_before[1]
+    if reference not in frame.periods or len(frame.periods) < 2:
+        return []
+    label, label_nl = SHORT[kind]
+    found = region_event_study(frame, inference=blocks, reference=reference, level=plan.level)
+    return [
+        replace(
+            found,
+            name=f"municipal.by_year.{kind}",
+            title=f"{label}: OZL minus donors, difference from {reference}",
+            title_nl=f"{label_nl}: OZL min vergelijkingsgemeenten, verschil met {reference}",
+        )
+    ]
 
 
 def _placebo_summary(

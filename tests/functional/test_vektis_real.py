@@ -124,6 +124,13 @@ def test_every_planned_contrast_is_there_and_may_leave(sets):
     assert all(e.source.name == "bron: Vektis" for e in sets["municipal.pilot.msz"])
 
 
+def test_the_years_before_the_start_are_tested_together(panel, sets):
+    for kind in ("msz", "basket", "total"):
+        found = sets[f"municipal.by_year.{kind}"]
+        assert [e.at for e in found] == [y for y in panel.years if y != 2015]
+        assert 0 < found.joint[0].p_value <= 1
+
+
 def test_placebo_intervals_hold_their_estimate_and_agree_with_p(sets):
     for one in (s for n, s in sets.items() if re.fullmatch(r"municipal\.(pilot|contract)\.\w+(\.ratio)?", n)):
         for e in one:

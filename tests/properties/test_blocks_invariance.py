@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from pluseval.data.frame import AnalysisFrame, Measure
+from pluseval.errors import DesignError
 from pluseval.estimate.placebo_blocks import contiguous_blocks
 from pluseval.estimate.region import region_did, region_placebos
+from pluseval.estimate.region_years import region_event_study
 
 EUROS = Measure("cost", "cost", "kosten", "EUR", "EUR", "EUR", "EUR", "lower")
 WINDOWS = ((2011, 2013), (2015, 2016))
@@ -107,3 +109,33 @@ def test_the_callers_frame_is_unchanged(data):
     rows = frame.rows.copy()
     region_did(frame, windows=WINDOWS, inference=blocks_of(frame), method="sdid")
     pd.testing.assert_frame_equal(frame.rows, rows)
+
+
+def test_the_year_by_year_differences_add_up_to_the_change_between_two_years(data):
+    frame = frame_of(data)
+    blocks = blocks_of(frame)
+    years = region_event_study(frame, inference=blocks, reference=2013)
+    whole = region_did(frame, windows=((2011, 2011), (2016, 2016)), inference=blocks)
+    assert [e.at for e in years] == [2011, 2012, 2014, 2015, 2016]
+    assert years["2016"].estimate - years["2011"].estimate == pytest.approx(whole.estimate)
+    for e in years:
+        assert e.conf_low <= e.estimate <= e.conf_high
+        assert e.p_at(e.estimate) == pytest.approx(1)
+        assert e.conf_int(0.5)[0] <= e.estimate <= e.conf_int(0.5)[1]
+
+
+def test_the_joint_test_sees_a_region_that_left_the_others_before_the_start(data):
+    early = data["place"].isin(REGION) & (data["year"] == 2012)
+    frame = frame_of(data.assign(y=data["y"] + 900.0 * early))
+    before = region_event_study(frame_of(data), inference=blocks_of(frame), reference=2013).joint[0]
+    after = region_event_study(frame, inference=blocks_of(frame), reference=2013).joint[0]
+    assert after.p_value < before.p_value and after.statistic > before.statistic
+    counts = blocks_of(frame).partitions.counts
+    assert after.p_value == pytest.approx(np.mean(1 / (1 + counts)))
+
+
+def test_the_reference_lies_before_the_start(data):
+    frame = frame_of(data)
+    for reference in (2014, 2050):
+        with pytest.raises(DesignError, match="before the start"):
+            region_event_study(frame, inference=blocks_of(frame), reference=reference)
