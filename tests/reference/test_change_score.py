@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pluseval.numerics.effect_size import standardised_difference
 from pluseval.numerics.linear import classical_cov, fit, hc_cov, one_sample, t_test, welch
 from pluseval.numerics.multiplicity import t_equivalence
+from pluseval.numerics.ranks import mann_whitney
 
 EXACT = 1e-8
 
@@ -138,3 +140,28 @@ def test_ranks_of_the_small_case_agree(oracle, reference_data):
     made = stats.mannwhitneyu(frame.change[:5], frame.change[5:], method=method)
     assert made.statistic == said["statistic"]
     assert made.pvalue == pytest.approx(said["p"], rel=EXACT)
+
+
+@pytest.mark.parametrize(
+    "label, method, shift_tolerance",
+    [
+        ("mannwhitney_exact", "exact", EXACT),
+        ("mannwhitney_normal_cc", "normal", 2e-4),  # R finds these ends by uniroot, to 1e-4
+    ],
+)
+def test_hodges_lehmann_shift_and_interval(oracle, groups, label, method, shift_tolerance):
+    said = oracle[label]
+    made = mann_whitney(*groups, method=method)
+    assert made.statistic == said["statistic"]
+    assert made.p_value == pytest.approx(said["p"], rel=EXACT)
+    assert [made.conf_low, made.conf_high] == pytest.approx(said["ci"], abs=shift_tolerance)
+    if method == "exact":
+        assert made.shift == pytest.approx(said["estimate"]["difference in location"], rel=EXACT)
+
+
+def test_standardised_difference(oracle, groups):
+    said = oracle["cohen_d_hedges_g"]
+    made = standardised_difference(*groups)
+    assert made.d == pytest.approx(said["d"], rel=EXACT)
+    assert made.g == pytest.approx(said["g_exactJ"], rel=EXACT)
+    assert made.g == pytest.approx(said["g_approx"], rel=1e-4)  # 1 - 3/(4 df - 1) for the gamma functions
