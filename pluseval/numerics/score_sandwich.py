@@ -96,7 +96,11 @@ def score_sandwich(clusters: ClusterScores, *, kind: str, n_absorbed: int = 0) -
     ----------
     Kauermann and Carroll (2001), doi:10.1198/016214501753382309; Mancl and DeRouen (2001),
     doi:10.1111/j.0006-341X.2001.00126.x; Pustejovsky and Tipton (2018), doi:10.1080/07350015.2016.1247004.
-    Equals ``clubSandwich::vcovCR`` where the weights are the inverse of the working covariance.
+    CR0 and CR3 equal ``clubSandwich::vcovCR`` where the weights are the inverse of the working covariance.
+    CR2 is Kauermann and Carroll's; clubSandwich takes another root of the same matrix. The two are equal
+    where working variances within a cluster are equal or its rows share no column (a saturated 2x2);
+    elsewhere the standard errors differ in the fourth digit. Both make the variance estimate unbiased under
+    the working covariance.
     """
     root, turned, _ = _turned(clusters, kind)
     covariance = root @ (turned.T @ turned) @ root.T
@@ -146,8 +150,22 @@ def robust_test(
     ----------
     df : {"satterthwaite", "clusters"} or float
         Bell-McCaffrey (default), clusters minus one, or a number of your own.
+
+    Raises
+    ------
+    DesignError
+        One cluster alone fixes the combination (one treated practice): it has no variance between clusters.
     """
     contrast = np.asarray(contrast, dtype=float)
+    root, _, (values, vectors) = _turned(clusters, "CR0")
+    aim = contrast @ root
+    load = np.abs(np.einsum("gab,a->gb", vectors, aim))[values > 1.0 - SINGULAR]
+    if np.any(load > 1e-6 * np.sqrt(aim @ aim)):
+        raise DesignError(
+            "one cluster alone fixes this combination of coefficients, so its variance "
+            "between clusters cannot "
+            "be estimated; with one treated practice use placebo assignments"
+        )
     variance = float(contrast @ score_sandwich(clusters, kind=kind, n_absorbed=n_absorbed) @ contrast)
     if df == "satterthwaite":
         freedom, said = satterthwaite_df(clusters, contrast, kind=kind), "Satterthwaite df"
