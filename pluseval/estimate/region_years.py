@@ -18,8 +18,8 @@ def region_event_study(
 ) -> EstimateSet:
     """The region's difference from its donors in every year, minus that of the reference year.
 
-    Assumption: as of :func:`pluseval.estimate.region.region_did`. The years before the start are a check of it:
-    the joint test ranks the region's largest standardised difference in those years among the placebo regions'.
+    Assumption: as of :func:`pluseval.estimate.region.region_did`. The years before the start are a check of
+    it: the joint test ranks the region's largest standardised difference in those years among the placebos'.
 
     Parameters
     ----------

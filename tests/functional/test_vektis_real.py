@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from analyses.municipal import MunicipalPlan, analyse
+from analyses.municipal_health import perceived_health
 from pluseval.data.geography import MERGERS, OZL, load_geography, load_mergers
 from pluseval.data.rivm import load_rivm
 from pluseval.data.vektis import load_vektis
@@ -98,7 +99,7 @@ def test_perceived_health_is_that_of_the_readme(readme, sets):
 
 def test_without_a_published_figure_the_nation_is_close_to_it(panel):
     rivm = load_rivm(SHARED)
-    pooled = analyse(panel, replace(rivm, national=rivm.national.iloc[:0]), MunicipalPlan(2, 1))
+    pooled = perceived_health(panel, replace(rivm, national=rivm.national.iloc[:0]), None)
     found = next(s for s in pooled if s.name == "municipal.health.levels")
     for year, figure in rivm.national.items():
         assert found[f"the Netherlands {year}"].estimate == pytest.approx(figure, abs=0.15)
