@@ -10,9 +10,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import pluseval as pe
 from pluseval.data.load import load_study
 from pluseval.data.source import Source
-from pluseval.data.synthetic import Effect, Effects, Parameters, effects_of, read_truth, synthesize
+from pluseval.data.synthetic import (
+    PUBLISHED,
+    Effect,
+    Effects,
+    Parameters,
+    effects_of,
+    pooled_t,
+    read_truth,
+    synthesize,
+)
 from pluseval.errors import ConditionedError, DesignError, NotFoundError, UnreadableError
 
 SMALL = Parameters.sized(treated=4, comparators=8, patients=6_000)
@@ -249,6 +259,19 @@ def test_a_conditioned_study_of_another_programme_is_refused(tmp_path):
         synthesize(
             tmp_path / "s", seed=1, kind="conditioned", parameters=Parameters.sized(programmes=("WM",))
         )
+
+
+def test_a_small_conditioned_study_returns_the_published_difference_too(tmp_path):
+    folder = synthesize(
+        tmp_path / "s", seed=1, kind="conditioned", parameters=Parameters.sized(patients=30_000)
+    )
+    frame = pe.referral_percentage(load_study(folder)).cells
+    rate = frame[frame["period"].isin([2018, 2019])].pivot(index="cluster", columns="period", values="y")
+    treated = frame.groupby("cluster")["entry"].first().notna()
+    fit = pooled_t((rate[2019] - rate[2018]).to_numpy(), treated.to_numpy())
+    assert round(float(fit.estimate), 1) == PUBLISHED.referral_difference
+    assert round(float(fit.p_value), 3) == PUBLISHED.referral_p
+    assert read_truth(folder)["conditioned_on"]["referrals"]["scale"] < 1
 
 
 def test_a_conditioned_study_is_refused_for_error_rates():
