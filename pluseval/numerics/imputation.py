@@ -56,6 +56,7 @@ def imputation_att(
     by: str = "overall",
     centre: str = "cohort_period",
     cluster: np.ndarray | None = None,
+    transition: float = 0,
 ) -> ImputationAtt:
     """Imputed effects averaged over all treated unit-periods, by event time, by cohort or by calendar period.
 
@@ -77,6 +78,9 @@ def imputation_att(
         and covers effects that differ between cohorts).
     cluster : (N,) array, optional
         Cluster of each unit; by default the unit itself.
+    transition : float
+        Length of time from entry that is left out of every average: 1 where the first period was only partly
+        treated.
 
     Returns
     -------
@@ -104,7 +108,7 @@ def imputation_att(
     panel = checked_staggered_panel(y, entry=entry, periods=periods, cluster=cluster)
     stage = first_stage(panel.y, panel.untreated)
     effects = np.where(panel.treated, panel.y - stage.prediction, np.nan)
-    usable = np.isfinite(effects)
+    usable = np.isfinite(effects) & (panel.event_time >= transition)
     if not usable.any():
         raise DesignError(
             "no treated unit-period can be imputed: units need a period before entry, and "
@@ -137,7 +141,7 @@ def imputation_att(
         covariance=covariance,
         n_cells=n_cells,
         effects=effects,
-        n_not_imputed=int((panel.treated & ~usable).sum()),
+        n_not_imputed=int((panel.treated & ~np.isfinite(effects)).sum()),
         n_clusters=n_clusters,
     )
 

@@ -38,7 +38,7 @@ class AggregatedAtt:
 
 
 def aggregate_att(
-    att_gt: GroupTimeAtt, *, kind: str = "simple", balance: float | None = None
+    att_gt: GroupTimeAtt, *, kind: str = "simple", balance: float | None = None, transition: float = 0
 ) -> AggregatedAtt:
     """Average group-time effects: over all, by event time, by cohort or by calendar period.
 
@@ -54,6 +54,10 @@ def aggregate_att(
         For ``dynamic``: only cohorts seen at least this long after entry, and event times up to it that all
         of them have, so that every event time averages the same cohorts (``did`` keeps leads that some
         lack).
+
+    transition : float
+        Length of time from entry that is left out of every average: 1 where the first period was only partly
+        treated.
 
     Raises
     ------
@@ -73,7 +77,13 @@ def aggregate_att(
     2.5
     """
     key, theta, gradient, overall = aggregation_weights(
-        att_gt.group, att_gt.period, cohorts=att_gt.cohorts, shares=att_gt.shares, kind=kind, balance=balance
+        att_gt.group,
+        att_gt.period,
+        cohorts=att_gt.cohorts,
+        shares=att_gt.shares,
+        kind=kind,
+        balance=balance,
+        transition=transition,
     )
     centred = att_gt.membership - att_gt.shares
     influence = att_gt.influence @ theta + centred @ np.einsum("mkg,k->gm", gradient, att_gt.att)
@@ -99,6 +109,7 @@ def aggregation_weights(
     shares: np.ndarray,
     kind: str,
     balance: float | None = None,
+    transition: float = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Weights of the cells in each average, and how they move with the cohort shares.
 
@@ -116,7 +127,10 @@ def aggregation_weights(
         raise DesignError(f"unknown aggregation {kind!r}; use one of {', '.join(AGGREGATIONS)}")
     if balance is not None and kind != "dynamic":
         raise DesignError(f"balance applies to kind='dynamic', found kind={kind!r}")
-    after = period >= group
+    if transition < 0:
+        raise DesignError(f"transition is a length of time from entry, not negative, found {transition}")
+    event = period - group
+    after = event >= transition
     if not after.any():
         raise DesignError("no effect after entry can be estimated, so there is nothing to average")
     belongs = (group[:, None] == cohorts).astype(float)
@@ -139,19 +153,18 @@ def aggregation_weights(
         own = (key[:, None] == cohorts).astype(float)
         move = (own - np.outer(size / size.sum(), own.sum(axis=0))) / size.sum()
         return key, theta, gradient, (theta @ (size / size.sum()), theta @ move)
-    event = period - group
-    usable = np.ones(group.size, bool)
+    usable = (event < 0) | after
     if kind == "dynamic":
         if balance is not None:
             long_enough = np.max(period) - group >= balance
             n_cohorts = np.unique(group[long_enough]).size
             times, n_seen = np.unique(event[long_enough], return_counts=True)
-            usable = long_enough & (event <= balance) & np.isin(event, times[n_seen == n_cohorts])
+            usable &= long_enough & (event <= balance) & np.isin(event, times[n_seen == n_cohorts])
             if not (usable & after).any():
                 raise DesignError(
                     f"no cohort is seen {balance} periods after entry; choose a smaller balance"
                 )
-        values, counts_overall = event, lambda key: key >= 0
+        values, counts_overall = event, lambda key: key >= transition
     else:
         usable, values, counts_overall = after, period, lambda key: np.ones(key.size, bool)
     key = np.unique(values[usable])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from pluseval.numerics.bacon import bacon_decomposition
 from pluseval.numerics.event_study import event_study
 from pluseval.numerics.imputation import imputation_att, two_stage_event_study
-from pluseval.numerics.reassignment import reassigned_att, reassigned_entries, reassigned_imputation
+from pluseval.numerics.reassignment import callaway_santanna_map, imputation_map, reassigned_att
 from pluseval.numerics.staggered import group_time_att
 from pluseval.numerics.staggered_average import aggregate_att
+from pluseval.numerics.staggered_permutation import staggered_permutation_test
 from pluseval.numerics.sun_abraham import sun_abraham
 
 PERIODS = np.array([1, 2, 3])
@@ -147,14 +150,24 @@ def test_a_reassigned_statistic_with_one_cohort_is_welchs():
     y = np.column_stack([np.zeros(7), np.concatenate([treated, never])])
     entries = np.array([[2, 2, 2, 0, 0, 0, 0]])
     welch = (treated.mean() - never.mean()) / np.sqrt(treated.var(ddof=1) / 3 + never.var(ddof=1) / 4)
-    for reassigned in (reassigned_att, reassigned_imputation):
-        out = reassigned(y, entries=entries, periods=np.array([1, 2]))
-        assert out.statistic == pytest.approx([welch], **EXACT)
+    for make in (callaway_santanna_map, imputation_map):
+        effect = make(entries[0], periods=np.array([1, 2]))
+        assert reassigned_att(y, entries=entries, effect=effect).statistic == pytest.approx([welch], **EXACT)
 
 
-def test_entries_change_places_within_strata_only():
-    entry, strata = np.array([2, 0, 0, 3, 0, 0]), np.array([1, 1, 1, 2, 2, 2])
-    drawn = reassigned_entries(entry, draws=200, seed=1, strata=strata)
-    assert (np.sort(drawn[:, :3], axis=1) == [0, 0, 2]).all()
-    assert (np.sort(drawn[:, 3:], axis=1) == [0, 0, 3]).all()
-    assert np.unique(drawn, axis=0).shape[0] == 9  # every one of the 3 x 3 occurs
+def test_the_permutation_p_counts_every_way_in_which_entries_could_have_fallen():
+    rng = np.random.default_rng(3)
+    y, entry, periods = rng.normal(size=(7, 4)), np.array([0, 0, 0, 0, 0, 3, 4]), np.arange(1, 5)
+    made = staggered_permutation_test(
+        y, entry=entry, periods=periods, statistic="coefficient", draws=999, seed=1, alpha=0.05
+    )
+    assert made.exact
+    assert made.n_possible == 7 * 6
+    effects = []
+    for assigned in sorted(set(itertools.permutations(entry.tolist()))):
+        out = group_time_att(y, entry=np.array(assigned), periods=periods)
+        effects.append(aggregate_att(out).overall)
+    observed = aggregate_att(group_time_att(y, entry=entry, periods=periods)).overall
+    assert made.estimate == pytest.approx(observed)
+    assert len(effects) == 42
+    assert made.p_value() == (np.abs(effects) >= abs(observed) * (1 - 1e-9)).mean()

@@ -11,9 +11,11 @@ from pluseval.numerics.event_study import event_study, untreated_leads
 from pluseval.numerics.fixed_effects import fixed_effects_fit, wald_test
 from pluseval.numerics.imputation import imputation_att, two_stage_event_study
 from pluseval.numerics.multiplier import multiplier_bootstrap
-from pluseval.numerics.reassignment import reassigned_att, reassigned_entries, reassigned_imputation
+from pluseval.numerics.permute import permutation_test
+from pluseval.numerics.reassignment import callaway_santanna_map, imputation_map, reassigned_att
 from pluseval.numerics.staggered import COMPARISONS, group_time_att
 from pluseval.numerics.staggered_average import AGGREGATIONS, aggregate_att
+from pluseval.numerics.staggered_permutation import staggered_permutation_test
 from pluseval.numerics.sun_abraham import sun_abraham
 
 UNITS, PERIODS = 40, np.arange(2013.0, 2021.0)
@@ -173,48 +175,122 @@ def test_bacon_adds_up_to_two_way_fixed_effects_with_always_treated_too(panel):
     assert out.weight_of("later_v_always") > 0
 
 
+def dealt(entry: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permuted(np.tile(entry, (draws, 1)), axis=1)
+
+
+@pytest.mark.parametrize("transition", [0, 1])
 @pytest.mark.parametrize("kind", AGGREGATIONS)
 @pytest.mark.parametrize("comparison", COMPARISONS)
-def test_reassigned_effects_are_what_estimating_again_gives(comparison, kind, panel):
-    entries = reassigned_entries(panel["entry"], draws=4, seed=8, strata=np.arange(UNITS) % 2)
-    out = reassigned_att(
-        panel["y"], entries=entries, periods=PERIODS, comparison=comparison, kind=kind, small_sample=False
+def test_reassigned_effects_are_what_estimating_again_gives(comparison, kind, transition, panel):
+    effect = callaway_santanna_map(
+        panel["entry"], periods=PERIODS, comparison=comparison, kind=kind, transition=transition
     )
+    entries = dealt(panel["entry"], draws=4, seed=8)
+    out = reassigned_att(panel["y"], entries=entries, effect=effect, small_sample=False)
     for d, entry in enumerate(entries):
         again = group_time_att(panel["y"], entry=entry, periods=PERIODS, comparison=comparison)
-        average = aggregate_att(again, kind=kind)
+        average = aggregate_att(again, kind=kind, transition=transition)
         assert out.estimate[d] == pytest.approx(average.overall, **CLOSE)
         assert out.se[d] == pytest.approx(average.overall_se, **CLOSE)
 
 
-def test_reassigned_imputation_is_what_imputing_again_gives(panel):
-    entries = reassigned_entries(panel["entry"], draws=4, seed=9)
-    out = reassigned_imputation(panel["y"], entries=entries, periods=PERIODS, small_sample=False)
+@pytest.mark.parametrize("transition", [0, 1])
+def test_reassigned_imputation_is_what_imputing_again_gives(transition, panel):
+    effect = imputation_map(panel["entry"], periods=PERIODS, transition=transition)
+    entries = dealt(panel["entry"], draws=4, seed=9)
+    out = reassigned_att(panel["y"], entries=entries, effect=effect, small_sample=False)
     for d, entry in enumerate(entries):
-        again = imputation_att(panel["y"], entry=entry, periods=PERIODS)
+        again = imputation_att(panel["y"], entry=entry, periods=PERIODS, transition=transition)
         assert out.estimate[d] == pytest.approx(again.att[0], **CLOSE)
         assert out.se[d] == pytest.approx(again.se[0], **CLOSE)
 
 
-def test_a_constant_effect_shifts_the_observed_assignment_alone(panel):
-    """What inverting the permutation test for an interval relies on."""
+TESTS = {
+    "callaway_santanna": {"estimator": "callaway_santanna"},
+    "never_treated": {"comparison": "never_treated", "kind": "group"},
+    "imputation": {"estimator": "imputation"},
+    "coefficient": {"statistic": "coefficient"},
+}
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_p_at_each_interval_end_is_alpha_within_one_draw(name, panel):
+    made = staggered_permutation_test(**panel, **TESTS[name], draws=999, seed=3)
+    interval = made.conf_int(level=0.95)
+    for end in (interval.low, interval.high):
+        assert made.p_value(end) == pytest.approx(0.05, abs=1.01 / 1_000)
+    assert interval.low < made.estimate < interval.high
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_a_constant_effect_shifts_the_interval_and_leaves_p_at_its_null(name, panel):
+    """What inverting the test relies on: the statistic of draws at a trial value sees outcomes without it."""
     on = (panel["entry"][:, None] > 0) & (PERIODS >= panel["entry"][:, None])
-    entries = panel["entry"][None]
-    for reassigned in (reassigned_att, reassigned_imputation):
-        before = reassigned(panel["y"], entries=entries, periods=PERIODS)
-        after = reassigned(panel["y"] + 2.5 * on, entries=entries, periods=PERIODS)
-        assert after.estimate - before.estimate == pytest.approx([2.5], **CLOSE)
-        assert after.se == pytest.approx(before.se, **CLOSE)
+    settings = TESTS[name] | {"draws": 499, "seed": 3}
+    before = staggered_permutation_test(**panel, **settings)
+    after = staggered_permutation_test(**(panel | {"y": panel["y"] + 2.5 * on}), **settings)
+    assert after.estimate == pytest.approx(before.estimate + 2.5)
+    assert after.p_value(2.5) == before.p_value(0.0)
+    assert after.conf_int().low == pytest.approx(before.conf_int().low + 2.5, abs=0.01)
+
+
+def test_one_cohort_and_two_periods_are_the_permutation_test_of_changes(panel):
+    rows, columns = panel["entry"] != 2018, [2, 3]
+    y, treated = panel["y"][np.ix_(rows, columns)], panel["entry"][rows] > 0
+    change = permutation_test(y[:, 1] - y[:, 0], treated, draws=499, seed=5)
+    for estimator in ("callaway_santanna", "imputation"):
+        made = staggered_permutation_test(
+            y, entry=panel["entry"][rows], periods=PERIODS[columns], estimator=estimator, draws=499, seed=5
+        )
+        assert made.estimate == pytest.approx(change.estimate)
+        assert made.std_error == pytest.approx(change.std_error)
+        assert made.p_value() == pytest.approx(change.p_value(), abs=0.06)  # other draws of the same test
+    assert made.statistic == pytest.approx(change.statistic)
+
+
+@pytest.mark.parametrize("estimator", ["callaway_santanna", "imputation"])
+def test_a_transition_period_can_hold_anything(estimator, panel):
+    wild = panel["y"].copy()
+    wild[(PERIODS == panel["entry"][:, None])] += 1e3
+    settings = {"estimator": estimator, "transition": 1, "draws": 99, "seed": 1}
+    plain = staggered_permutation_test(**panel, **settings)
+    moved = staggered_permutation_test(**(panel | {"y": wild}), **settings)
+    assert moved.estimate == pytest.approx(plain.estimate)
+    half = np.where(PERIODS == panel["entry"][:, None], 0.5, PERIODS > panel["entry"][:, None])
+    half = np.where(panel["entry"][:, None] == 0, 0.0, half)
+    shifted = staggered_permutation_test(**(panel | {"y": panel["y"] + 3 * half}), dose=half, **settings)
+    with_dose = staggered_permutation_test(**panel, dose=half, **settings)
+    assert shifted.p_value(3.0) == with_dose.p_value(0.0)
+
+
+def test_the_permutation_test_refuses_with_help(panel):
+    with pytest.raises(DesignError, match="missing"):
+        gap = panel["y"].copy()
+        gap[0, 0] = np.nan
+        staggered_permutation_test(**(panel | {"y": gap}), seed=1)
+    with pytest.raises(DesignError, match="dose must be 1"):
+        staggered_permutation_test(**panel, dose=np.full(panel["y"].shape, 0.5), seed=1)
+    with pytest.raises(DesignError, match="do not vary"):
+        staggered_permutation_test(**(panel | {"y": np.ones_like(panel["y"])}), seed=1)
+    with pytest.raises(DesignError, match="no smaller than"):
+        staggered_permutation_test(
+            panel["y"][22:27], entry=np.array([0, 0, 0, 0, 2016]), periods=PERIODS, seed=1
+        )
+    with pytest.raises(DesignError, match="strata"):
+        staggered_permutation_test(**panel, strata=np.arange(UNITS), seed=1)
+    with pytest.raises(DesignError, match="estimator="):
+        staggered_permutation_test(**panel, estimator="twfe", seed=1)
+    with pytest.raises(DesignError, match="never-treated and treated"):
+        staggered_permutation_test(**(panel | {"entry": np.full(UNITS, 2016)}), seed=1)
 
 
 def test_the_same_seed_gives_the_same_draws(panel):
     influence = group_time_att(**panel).influence
     one, two = (multiplier_bootstrap(influence, draws=500, seed=4) for _ in range(2))
     assert np.array_equal(one.se, two.se)
-    assert np.array_equal(
-        reassigned_entries(panel["entry"], draws=9, seed=4),
-        reassigned_entries(panel["entry"], draws=9, seed=4),
-    )
+    first, second = (staggered_permutation_test(**panel, draws=99, seed=4).p_value() for _ in range(2))
+    assert first == second
 
 
 def test_nothing_changes_the_callers_arrays(panel):
@@ -232,9 +308,9 @@ def test_nothing_changes_the_callers_arrays(panel):
     settings = {"event_time": since, "unit": table["unit"], "period": table["period"]}
     event_study(table["y"], **settings)
     untreated_leads(table["y"], leads=(-2, -1), **settings)
-    entries = reassigned_entries(panel["entry"], draws=3, seed=1)
-    entries.setflags(write=False)
-    reassigned_att(panel["y"], entries=entries, periods=PERIODS)
+    staggered_permutation_test(**panel, draws=99, seed=1)
+    effect = imputation_map(panel["entry"], periods=PERIODS)
+    reassigned_att(panel["y"], entries=panel["entry"][None], effect=effect)
 
 
 @pytest.mark.parametrize(
@@ -272,13 +348,12 @@ def test_other_estimators_refuse_with_help(panel):
         imputation_att(np.ones((2, 2)), entry=np.array([2, 2]), periods=np.array([1, 2]))
     with pytest.raises(DesignError, match="by="):
         imputation_att(**panel, by="week")
+    effect = callaway_santanna_map(panel["entry"], periods=PERIODS)
     with pytest.raises(DesignError, match="missing"):
-        reassigned_att(gap, entries=panel["entry"][None], periods=PERIODS)
+        reassigned_att(gap, entries=panel["entry"][None], effect=effect)
     with pytest.raises(DesignError, match="same number"):
-        uneven = np.stack([panel["entry"], np.where(panel["entry"] == 2018, 2016, panel["entry"])])
-        reassigned_att(panel["y"], entries=uneven, periods=PERIODS)
-    with pytest.raises(DesignError, match="coarser strata"):
-        reassigned_entries(panel["entry"], draws=5, seed=1, strata=np.arange(UNITS))
+        uneven = np.where(panel["entry"] == 2018, 2016, panel["entry"])[None]
+        reassigned_att(panel["y"], entries=uneven, effect=effect)
     with pytest.raises(DesignError, match="kind"):
         aggregate_att(group_time_att(**panel), kind="simple", balance=2)
     with pytest.raises(DesignError, match="aggregation"):

@@ -42,7 +42,7 @@ def test_unit_levels_move_nothing(method, y):
 
 
 def test_a_common_course_moves_nothing_under_the_same_regularisation(y):
-    """The default regularisation follows the spread of changes, of which a common course is part (in R too)."""
+    """The default regularisation follows the spread of changes; a common course is part of it (in R too)."""
     out = synthetic_did(y, **DESIGN)
     zetas = {"zeta_omega": out.zeta_omega, "zeta_lambda": out.zeta_lambda}
     moved = synthetic_did(y + np.sin(np.arange(PRE + POST)) * 9, **zetas, **DESIGN)

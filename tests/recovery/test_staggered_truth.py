@@ -8,9 +8,9 @@ import pytest
 from pluseval.numerics.fixed_effects import fixed_effects_fit
 from pluseval.numerics.imputation import imputation_att
 from pluseval.numerics.multiplier import multiplier_bootstrap
-from pluseval.numerics.reassignment import reassigned_att, reassigned_entries, reassigned_imputation
 from pluseval.numerics.staggered import group_time_att
 from pluseval.numerics.staggered_average import aggregate_att
+from pluseval.numerics.staggered_permutation import staggered_permutation_test
 from pluseval.numerics.sun_abraham import sun_abraham
 
 PERIODS = np.arange(2013.0, 2021.0)
@@ -84,23 +84,28 @@ def test_analytic_and_bootstrap_errors_equal_the_spread_with_many_units():
     assert boot.se[0] == pytest.approx(average.overall_se, rel=0.08)
 
 
-@pytest.mark.parametrize("reassigned", [reassigned_att, reassigned_imputation])
-def test_reassigning_entries_keeps_its_size_under_the_sharp_null(reassigned):
+@pytest.mark.parametrize("estimator", ["callaway_santanna", "imputation"])
+def test_reassigning_entries_keeps_its_size_under_the_sharp_null(estimator):
     rng = np.random.default_rng(21)
     entry = np.repeat([0, 2016, 2018], [20, 5, 4])
-    studies, draws, alpha = 400, 199, 0.05
+    studies, alpha = 300, 0.05
     rejected = 0
     for study in range(studies):
         y = rng.standard_t(3, size=(entry.size, PERIODS.size)).cumsum(axis=1)
-        dealt = reassigned_entries(entry, draws=draws, seed=study)
-        statistic = np.abs(reassigned(y, entries=np.vstack([entry, dealt]), periods=PERIODS).statistic)
-        rejected += (statistic >= statistic[0] * (1 - 1e-12)).mean() <= alpha
+        made = staggered_permutation_test(
+            y, entry=entry, periods=PERIODS, estimator=estimator, draws=199, seed=study
+        )
+        rejected += made.p_value() <= alpha
     assert abs(rejected / studies - alpha) <= 4 * np.sqrt(alpha * (1 - alpha) / studies)
 
 
-def test_reassigning_entries_finds_a_large_effect(entry):
+@pytest.mark.parametrize("estimator", ["callaway_santanna", "imputation"])
+def test_the_permutation_interval_finds_a_large_effect(estimator):
     rng = np.random.default_rng(5)
-    y = without_noise(entry) + 0.5 * rng.normal(size=(entry.size, PERIODS.size))
-    entries = np.vstack([entry, reassigned_entries(entry, draws=999, seed=1)])
-    statistic = np.abs(reassigned_att(y, entries=entries, periods=PERIODS).statistic)
-    assert (statistic >= statistic[0] * (1 - 1e-12)).mean() <= 0.005
+    entry = np.repeat([0, 2016, 2018], [16, 6, 4])
+    on = (entry[:, None] > 0) & (PERIODS >= entry[:, None])
+    y = 4.0 * on + 0.8 * rng.normal(size=on.shape) + np.arange(entry.size)[:, None]
+    made = staggered_permutation_test(y, entry=entry, periods=PERIODS, estimator=estimator, draws=999, seed=1)
+    assert made.p_value() <= 0.002
+    assert made.conf_int().low < 4.0 < made.conf_int().high
+    assert made.conf_int().low > 2.0
