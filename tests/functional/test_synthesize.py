@@ -9,8 +9,10 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import pluseval as pe
+from pluseval.cli import app
 from pluseval.data.load import load_study
 from pluseval.data.source import Source
 from pluseval.data.synthetic import (
@@ -203,6 +205,14 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     with pytest.raises(DesignError, match="holds other files"):
         synthesize(tmp_path / "mine", seed=1, parameters=SMALL)
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_the_bare_command_makes_a_planted_study(tmp_path):
+    sized = ["--treated", "3", "--comparators", "4", "--patients", "2000"]
+    done = CliRunner().invoke(app, ["synthesize", str(tmp_path / "s"), *sized])
+    assert done.exit_code == 0
+    truth = read_truth(tmp_path / "s")
+    assert (truth["kind"], truth["planted"]["effects"]["name"]) == ("planted", "default")
 
 
 def test_progress_counts_every_practice(tmp_path):
