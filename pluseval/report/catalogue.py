@@ -29,21 +29,36 @@ _OTHERS = {
     "referrals.pluspunt.effect": "PlusPunt referrals 2018 to 2019, the same contrast",
     "referrals.specialty.levels": "referrals by specialty against the national rates",
     "referrals.percentage.p_distribution": "p-values of the published reading over planted synthetic studies",
-    "municipal.levels.msz": "municipal MSZ cost of the region and of donors by year",
-    "municipal.ratios.total": "age-sex standardised cost ratio by municipality",
-    "municipal.pilot.msz": "municipal MSZ cost, pilot (2011-15 v 2017-19)",
-    "municipal.pilot.basket": "municipal comparable basket, pilot",
-    "municipal.contract.msz": "municipal MSZ cost, region-wide contract (2017-19 v 2021-23)",
-    "municipal.contract.basket": "municipal comparable basket, region-wide contract",
-    "municipal.expected.msz": "observed minus age-sex expected MSZ cost of the region, EUR",
-    "municipal.expected.total": "observed minus age-sex expected total cost of the region, EUR",
     "municipal.health": "perceived health of adults against the nation (RIVM)",
+    "municipal.health.levels": "perceived health of adults, region and nation",
+    "municipal.health.rank": "rank of the region's perceived health among municipalities and blocks",
     "process.learning": "learning by practices (professionals' survey and uptake)",
     "process.stakeholders": "stakeholders' view of the programme",
     "uptake.online": "practices with online services",
 }
+_COSTS = {"msz": "MSZ cost", "basket": "comparable basket", "total": "total Zvw cost"}
+_MUNICIPAL = {
+    "levels.{}": "{} of the region and the rest of the country by year",
+    "standardised.{}": "{}: age-sex standardised ratio by municipality",
+    "standardised.{}.region": "{}: age-sex standardised ratio of the region",
+    "expected.{}": "{}: observed minus age-sex expected, EUR",
+    "pilot.{}": "{}: pilot",
+    "pilot.{}.ratio": "{}: pilot, as a ratio",
+    "pilot.{}.placebos": "{}: pilot, judged by other placebos",
+    "pilot.{}.placebo_distribution": "{}: pilot, changes of placebo blocks",
+    "contract.{}": "{}: region-wide contract",
+    "contract.{}.ratio": "{}: region-wide contract, as a ratio",
+    "contract.{}.placebos": "{}: region-wide contract, judged by other placebos",
+    "contract.{}.placebo_distribution": "{}: region-wide contract, changes of placebo blocks",
+    "contract.{}.millions": "{}: region-wide contract, for the whole region a year",
+}
 SETS: dict[str, str] = {
     **{f"{o}.{r}": f"{what}: {how}" for o, what in _OUTCOMES.items() for r, how in _READINGS.items()},
+    **{
+        f"municipal.{name.format(kind)}": f"municipal {what.format(label)}"
+        for name, what in _MUNICIPAL.items()
+        for kind, label in _COSTS.items()
+    },
     **_OTHERS,
 }
 

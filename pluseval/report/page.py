@@ -10,10 +10,40 @@ from typing import Any
 
 from pluseval.errors import NotFoundError
 from pluseval.report.numbers import format_number
+from pluseval.report.phrases import PHRASES
 from pluseval.report.read import Results
 from pluseval.report.readback import Html
 
 RESULTS_VARIABLE = "PLUSEVAL_RESULTS"
+SCOREBOARD_HEADS = {
+    "en": ("question", "verdict", "change against the other practices, or since the start"),
+    "nl": ("vraag", "oordeel", "verandering ten opzichte van de andere praktijken, of sinds de start"),
+}
+SCOREBOARD_CAPTION = {"en": "The answer at a glance", "nl": "Het antwoord in één oogopslag"}
+VERDICT_WORDS = {
+    "en": {
+        "lower": "lower",
+        "higher": "higher",
+        "no_difference_shown": "no difference shown",
+        "not_worse": "not worse",
+        "worse": "worse",
+        "equivalent": "equivalent",
+        "inconclusive": "inconclusive",
+        "described": "described",
+        "not_testable": "not testable on these data",
+    },
+    "nl": {
+        "lower": "lager",
+        "higher": "hoger",
+        "no_difference_shown": "geen verschil aangetoond",
+        "not_worse": "niet slechter",
+        "worse": "slechter",
+        "equivalent": "gelijkwaardig",
+        "inconclusive": "geen uitsluitsel",
+        "described": "beschreven",
+        "not_testable": "niet toetsbaar op deze gegevens",
+    },
+}
 
 
 def open_book() -> Page:
@@ -52,8 +82,10 @@ class Page:
         """The warning that synthetic data carry, for the sets whose names start with ``prefixes``."""
         shown = [s for s in self.results if not prefixes or s.name.startswith(prefixes)]
         field = "label_nl" if lang == "nl" else "label"
-        labels = sorted({number.source[field] for one in shown for number in one} - {""})
-        return Html("".join(f'<p class="pluseval-banner" role="note">{html.escape(x)}</p>' for x in labels))
+        labels = {number.source[field] for one in shown for number in one} - {""}
+        # The longer warning says what the shorter one says, and more.
+        labels = sorted(a for a in labels if not any(b != a and b.startswith(a) for b in labels))
+        return Html("".join(note(label).content for label in labels))
 
     def provenance(self) -> Html:
         """Which runs the book shows: data, plan, code and versions by their hashes."""
@@ -79,6 +111,27 @@ class Page:
     def answer(self, *, lang: str = "en") -> Html:
         """The front page's answer, sentence by sentence."""
         return self.results.answer(lang)
+
+    def scoreboard(self, *keys: str, lang: str = "en") -> Html:
+        """One line per question: the verdict in a word or two, and the number with its interval."""
+        rows = []
+        for key in keys:
+            found = self.results.verdict(key)
+            name = PHRASES[lang]["questions"].get(key, key)
+            name = name[:1].upper() + name[1:]
+            number = self.results.show(found.set_name, found.term, lang=lang) if found.set_name else Html("")
+            word = VERDICT_WORDS[lang][found.key]
+            rows.append(
+                f'<tr><th scope="row">{html.escape(name)}</th>'
+                f'<td><span class="pluseval-verdict" data-verdict="{found.key}">{html.escape(word)}</span></td>'
+                f"<td>{number.content}</td></tr>"
+            )
+        head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in SCOREBOARD_HEADS[lang])
+        return Html(
+            f'<table class="pluseval-table pluseval-scoreboard" lang="{lang}"><caption>'
+            f"{html.escape(SCOREBOARD_CAPTION[lang])}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table>"
+        )
 
     def sentences(self, *keys: str, lang: str = "en") -> Html:
         """The sentences of some verdicts."""
@@ -218,6 +271,11 @@ class Page:
             if name in bundle.facts.get("facts", {}):
                 return bundle.facts["facts"][name]
         return None
+
+
+def note(text: str) -> Html:
+    """A warning that stands out, for what synthetic data carry."""
+    return Html(f'<p class="pluseval-banner" role="note">{html.escape(text)}</p>' if text else "")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str) -> Html:

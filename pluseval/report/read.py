@@ -244,6 +244,9 @@ class Results:
         if name not in self.sets:
             return self._missing(name, lang)
         file = self.folders[name] / kind / f"{name}.html"
+        dutch = file.with_suffix(".nl.html") if lang == "nl" else file
+        if dutch.exists():
+            file = dutch
         if not file.exists():
             raise NotFoundError(
                 f"the bundle has no {kind[:-1]} {name!r}; its display is {self.sets[name].display!r}"

@@ -27,6 +27,8 @@ from pluseval.report.tables import emit_table
 from pluseval.report.words import Question, find, planned_questions
 
 ASIDE = ".old"
+# The pictures of the Dutch summary; the others are for the English pages alone.
+DUTCH_TOO = ("trajectory",)
 _HALF_MADE = ".making-"
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -189,6 +191,8 @@ def _files(
         picture = emit_figure(one, marks=marks)
         for ending, text in (("svg", picture.svg), ("csv", picture.csv), ("html", picture.html)):
             files[f"figures/{one.name}.{ending}"] = text.encode()
+        if one.display in DUTCH_TOO:
+            files[f"figures/{one.name}.nl.html"] = emit_figure(one, lang="nl", marks=marks).html.encode()
     return files
 
 

@@ -73,6 +73,7 @@ def test_the_folder_holds_what_its_manifest_names(released, tmp_path):
         "results.json", "findings.json", "suppressed.csv", "manifest.json",
         *(f"tables/{n}.{e}" for n in released.names for e in ("csv", "html", "md")),
         *(f"figures/{n}.{e}" for n in released.names[:2] for e in ("csv", "html", "svg")),
+        *(f"figures/{s.name}.nl.html" for s in released if s.display == "trajectory"),
     }  # fmt: skip
     assert set(json.loads((run / "manifest.json").read_text())["outputs"]) == there - {"manifest.json"}
     assert intact(run)
