@@ -25,9 +25,9 @@ def count_cells(
 ) -> Counts:
     """The cells that a number rests on: each group in each window, over the practices that were used.
 
-    Persons are a lower bound of the distinct ones: in a window of several years the largest year, because who
-    was there in two years is counted once. Shares are upper bounds: the largest person of each year is taken to
-    be the same one.
+    Persons are a lower bound of the distinct ones: in a window of several years the largest year, because
+    who was there in two years is counted once. Shares are upper bounds: the largest person of each year is
+    taken to be the same one.
 
     Parameters
     ----------

@@ -15,13 +15,13 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 
 from pluseval.errors import DesignError
-from pluseval.estimate.problem import Changes, Contrast, OneSample
+from pluseval.estimate.problem import Changes, Contrast, OneSample, Staggered
 from pluseval.estimate.result import JointTest
 from pluseval.numerics.cluster import KINDS, cluster_cov
 from pluseval.numerics.hotelling import hotelling, hotelling_robust, hotelling_unequal
 from pluseval.numerics.linear import LinearFit, TTest, classical_cov, fit, one_sample, t_test, welch
 
-Problem = Contrast | OneSample
+Problem = Contrast | OneSample | Staggered
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ class OLS:
             found = one_sample(problem.y, level=level)
             words = f"mean of changes, t({found.df:.0f})"
             return from_t(found.estimate, found.std_error, found.df, level=level, convention=words)
+        refuse_staggered(problem)
         require_collapsed(problem, "OLS")
         made = fit(problem.y, problem.X)
         se = float(np.sqrt(classical_cov(made)[-1, -1]))
@@ -159,6 +160,7 @@ class Welch:
         """Welch's t; refuses covariates and rows that share a practice."""
         if isinstance(problem, OneSample):
             return OLS().infer(problem, level)
+        refuse_staggered(problem)
         if not problem.two_means:
             raise DesignError(
                 "Welch compares two unadjusted, unweighted means of changes; with covariates or weights use "
@@ -216,6 +218,7 @@ class ClusterRobust:
         if isinstance(problem, OneSample):
             made, cluster, adjusted = one_mean(problem), np.arange(problem.n_clusters), ""
         else:
+            refuse_staggered(problem)
             made = fit(problem.y, problem.X, weights=problem.weights)
             cluster, adjusted = problem.cluster, adjusted_for(problem)
         cov = cluster_cov(made, cluster, kind=self.kind)
@@ -248,6 +251,15 @@ def one_mean(problem: OneSample) -> LinearFit:
 def adjusted_for(problem: Contrast) -> str:
     """The covariates in words, for a convention."""
     return f" adjusted for {', '.join(problem.adjusted)}" if problem.adjusted else ""
+
+
+def refuse_staggered(problem: Problem) -> None:
+    """Refuse a problem that only a permutation of entries, or the analytic error, can answer."""
+    if isinstance(problem, Staggered):
+        raise DesignError(
+            "a staggered effect takes Permutation(...), or no inference for the analytic standard error; for "
+            "others compare windows with did"
+        )
 
 
 def require_collapsed(problem: Contrast, name: str) -> None:

@@ -12,16 +12,21 @@ from typing import Literal
 import numpy as np
 
 from pluseval.errors import DesignError
-from pluseval.estimate.inference import Inferred, Problem, adjusted_for, one_mean
+from pluseval.estimate.inference import Inferred, Problem, adjusted_for, one_mean, refuse_staggered
 from pluseval.estimate.inference_max_t import MaxT
-from pluseval.estimate.problem import Changes, Contrast, OneSample
+from pluseval.estimate.permuted import (
+    from_permutation,
+    how_many,
+    permuted_changes,
+    permuted_entries,
+    permuted_ratio,
+)
+from pluseval.estimate.problem import Changes, Contrast, OneSample, RateContrast, Staggered
 from pluseval.estimate.result import JointTest
 from pluseval.estimate.strata import strata_of, within_words
-from pluseval.numerics.invert import Interval
 from pluseval.numerics.linear import fit
-from pluseval.numerics.permute import PermutationTest, permutation_test, sign_flip_test
+from pluseval.numerics.permute import sign_flip_test
 from pluseval.numerics.wild import DISTRIBUTIONS, wild_bootstrap
-from pluseval.numerics.wild import WildBootstrap as BootstrapTest
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,8 @@ class SignFlip:
                 f"{2**G:_} to use them all, or a seed to draw some, as SignFlip(draws=99_999, seed=1)"
             )
         found = sign_flip_test(problem.y, draws=self.draws, seed=self.seed or 0, alpha=1 - level)
-        return _from_draws(
-            found, level, f"sign flips of practice changes, {_how_many(found, 'flips', self.seed)}"
-        )
+        words = f"sign flips of practice changes, {how_many(found, self.seed, 'flips')}"
+        return from_permutation(found, level, words)
 
     def joint(self, problem: Changes, name: str) -> JointTest:
         """The largest mean over common sign flips of practices."""
@@ -121,31 +125,23 @@ class Permutation:
 
     def infer(self, problem: Problem, level: float) -> Inferred:
         """The effect with its permutation p and inverted interval."""
-        if not isinstance(problem, Contrast):
+        if isinstance(problem, OneSample):
             raise DesignError("Permutation compares two groups; for a single arm use SignFlip(draws=16_384)")
-        if problem.y.size != problem.n_clusters or not np.all(problem.by_treatment == 1):
-            raise DesignError(
-                "Permutation needs one change per practice; with weights='exposure' or a ratio use "
-                'ClusterRobust("CR2"), or weights="practice"'
-            )
-        Z = problem.fixed[:, 1:]
-        statistic = "coefficient" if self.statistic == "coefficient" else ("cr2" if Z.shape[1] else "welch")
-        found = permutation_test(
-            problem.y,
-            problem.treated[problem.cluster].astype(float),
-            statistic=statistic,
-            covariates=Z if Z.shape[1] else None,
-            weights=problem.weights,
-            strata=None if self.strata is None else strata_of(problem.columns, self.strata, self.groups),
-            draws=self.draws,
-            seed=self.seed,
-            alpha=1 - level,
-        )
-        named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[statistic]
+        strata = None if self.strata is None else strata_of(problem.columns, self.strata, self.groups)
+        choice = {"strata": strata, "draws": self.draws, "seed": self.seed}
         within = within_words(problem.columns, self.strata, self.groups)
-        made = _how_many(found, "assignments", self.seed)
-        words = f"permutation of {named}{adjusted_for(problem)}{within}, {made}"
-        return _from_draws(found, level, words)
+        if self.statistic == "coefficient" and not (isinstance(problem, Contrast) and problem.collapsed):
+            raise DesignError("Permutation of the coefficient is for unweighted changes; use 'studentised'")
+        if isinstance(problem, RateContrast):
+            found = permuted_ratio(problem, level, **choice)
+            named = "the CR2 t of the log ratio"
+        elif isinstance(problem, Staggered):
+            found = permuted_entries(problem, level, **choice)
+            named = "the studentised overall effect, entries reassigned"
+        else:
+            found, named = permuted_changes(problem, level, self.statistic, **choice)
+        words = f"permutation of {named}{within}, {how_many(found, self.seed)}"
+        return from_permutation(found, level, words)
 
     def joint(self, problem: Changes, name: str) -> JointTest:
         """The largest statistic over a common permutation of practices."""
@@ -196,6 +192,7 @@ class WildBootstrap:
         if isinstance(problem, OneSample):
             made, cluster, adjusted = one_mean(problem), np.arange(problem.n_clusters), ""
         else:
+            refuse_staggered(problem)
             made = fit(problem.y, problem.X, weights=problem.weights)
             cluster, adjusted = problem.cluster, adjusted_for(problem)
         found = wild_bootstrap(
@@ -216,54 +213,7 @@ class WildBootstrap:
         )
         named = self.weights.capitalize()
         words = f"wild cluster bootstrap of t{adjusted}, {kind}, {named}, {count}"
-        return _from_draws(found, level, words)
-
-
-def _from_draws(found: PermutationTest | BootstrapTest, level: float, words: str) -> Inferred:
-    reached = found.conf_int(level)
-    kept = _Kept(found)
-    assumed = ("the interval assumes one constant effect",) if isinstance(found, PermutationTest) else ()
-    return Inferred(
-        estimate=found.estimate,
-        std_error=found.std_error,
-        statistic=found.statistic,
-        df=float("nan"),
-        p_value=found.p_value(),
-        conf_low=reached.low,
-        conf_high=reached.high,
-        convention=words,
-        interval=kept.interval,
-        test=kept.test,
-        notes=(*assumed, *interval_notes(reached)),
-    )
-
-
-@dataclass(frozen=True)
-class _Kept:
-    found: PermutationTest | BootstrapTest
-
-    def interval(self, level: float) -> tuple[float, float]:
-        reached = self.found.conf_int(level)
-        return reached.low, reached.high
-
-    def test(self, value: float) -> float:
-        return self.found.p_value(value)
-
-
-def interval_notes(interval: Interval) -> tuple[str, ...]:
-    """What a reader must know of an interval found by inversion."""
-    notes = []
-    if not interval.bounded:
-        notes.append("the interval has an open end: the test rejects no value, however far")
-    if not interval.connected:
-        notes.append("the interval is the hull of a confidence set with gaps")
-    return tuple(notes)
-
-
-def _how_many(found: PermutationTest, of: str, seed: int | None) -> str:
-    if found.exact:
-        return f"all {found.n_possible:,} {of}"
-    return f"{found.resampling.n_draws:,} {of} drawn (seed {seed})"
+        return from_permutation(found, level, words)
 
 
 def _require_draws(draws: int, name: str) -> None:

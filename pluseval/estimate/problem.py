@@ -1,7 +1,7 @@
 """Problems: what an estimator hands to an inference, as values without a frame.
 
-An estimator decides what is compared (:class:`Contrast`, :class:`OneSample`, :class:`Changes`); an inference
-decides how sure one may be. Any inference that takes one of these types serves every estimator that makes it.
+An estimator decides what is compared (:class:`Contrast`, :class:`OneSample`, ...); an inference decides how
+sure one may be. Any inference that takes one of these types serves every estimator that makes it.
 """
 
 from __future__ import annotations
@@ -91,6 +91,53 @@ class Contrast:
     def n_clusters(self) -> int:
         """Number of practices."""
         return self.treated.size
+
+
+@dataclass(frozen=True)
+class RateContrast(Contrast):
+    """A Poisson change of rates, linearised at its solution, with the sums it was made from.
+
+    Parameters
+    ----------
+    counts, exposures : arrays (G, 2)
+        Per practice before and after. The rest as in :class:`Contrast`; the effect is a log ratio.
+    """
+
+    counts: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    exposures: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+
+
+@dataclass(frozen=True)
+class Staggered:
+    """Practices that joined at different times; the effect is the overall one of Callaway and Sant'Anna.
+
+    Parameters
+    ----------
+    y : array (G, T)
+        Complete: a value for each practice and period.
+    entry : array (G,)
+        First treated period, 0 for practices that never joined.
+    periods : array (T,)
+    comparison : {"never_treated", "not_yet_treated"}
+    columns : mapping
+        Practice-level columns (G,), for strata.
+    """
+
+    y: np.ndarray
+    entry: np.ndarray
+    periods: np.ndarray
+    comparison: str
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.y.shape != (self.entry.size, self.periods.size) or not np.isfinite(self.y).all():
+            raise DesignError("Staggered: y must be (practices, periods) without missing values")
+        require_groups(self.entry > 0)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of practices."""
+        return self.entry.size
 
 
 @dataclass(frozen=True)

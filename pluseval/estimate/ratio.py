@@ -20,7 +20,7 @@ from pluseval.estimate.conclude import (
 )
 from pluseval.estimate.did import already_treated, panel_contrast
 from pluseval.estimate.inference import Inference
-from pluseval.estimate.problem import Contrast
+from pluseval.estimate.problem import RateContrast
 from pluseval.estimate.result import Estimand, Estimate
 from pluseval.numerics.counts import count_model
 
@@ -46,8 +46,8 @@ def rate_ratio_did(
     ----------
     frame : AnalysisFrame
     inference : Inference
-        ``ClusterRobust("CR2")`` (as clubSandwich's for ``glm``) or ``WildBootstrap(...)`` of the linearised
-        model.
+        ``ClusterRobust("CR2")`` (as clubSandwich's for ``glm``), ``Permutation(...)`` without covariates, or
+        ``WildBootstrap(...)`` of the linearised model.
     periods, windows, adjust, level
         As in :func:`did`; covariates may change the rate and its change.
     margin : float, optional
@@ -108,7 +108,7 @@ def rate_ratio_did(
     return conclude(subject, inference.infer(problem, level), level=level)
 
 
-def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> Contrast:
+def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> RateContrast:
     """The Poisson model at its solution as a linear one, rows scaled so that their working variance is equal.
 
     Least squares on it gives back the Poisson coefficients, and a sandwich of it is the Poisson sandwich.
@@ -131,7 +131,7 @@ def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...
     mu = exposure * np.exp(linear.X @ fitted.coefficients)
     root = np.sqrt(mu)
     working = linear.X @ fitted.coefficients + (count - mu) / mu
-    return Contrast(
+    return RateContrast(
         y=root * working,
         fixed=root[:, None] * linear.fixed,
         by_treatment=root[:, None] * linear.by_treatment,
@@ -140,6 +140,8 @@ def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...
         columns=collapsed.columns,
         adjusted=names,
         of="log rates, linearised",
+        counts=collapsed.numerators,
+        exposures=collapsed.exposures,
     )
 
 

@@ -14,10 +14,17 @@ from diff_diff import CallawaySantAnna
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates
-from pluseval.estimate.conclude import TREATED_AS, Subject, conclude, population_of, require_level
-from pluseval.estimate.inference import from_t
-from pluseval.estimate.problem import require_groups
-from pluseval.estimate.result import Estimand, Estimate, EstimateSet
+from pluseval.estimate.conclude import (
+    TREATED_AS,
+    Subject,
+    conclude,
+    population_of,
+    require_inference,
+    require_level,
+)
+from pluseval.estimate.inference import Inference, from_t
+from pluseval.estimate.problem import Staggered, require_groups
+from pluseval.estimate.result import Estimand, EstimateSet
 
 Comparison = Literal["never", "not_yet_treated"]
 _CONTROL = {"never": "never_treated", "not_yet_treated": "not_yet_treated"}
@@ -26,7 +33,7 @@ _CONTROL = {"never": "never_treated", "not_yet_treated": "not_yet_treated"}
 def staggered_did(
     frame: AnalysisFrame,
     *,
-    inference: None = None,
+    inference: Inference | None = None,
     comparison: Comparison = "never",
     adjust: Sequence[str] = (),
     level: float = 0.95,
@@ -42,10 +49,10 @@ def staggered_did(
     Parameters
     ----------
     frame : AnalysisFrame
-    inference : None
-        The analytic standard error of the estimator's influence function with a normal distribution. It
-        rejects too often with few programme practices (13.6 % instead of 5 % with five): never a primary
-        result.
+    inference : Permutation, optional
+        For ``overall``: entry dates are reassigned with their counts fixed. Events, cohorts, and everything
+        without an inference carry the analytic standard error with a normal distribution, which rejects too
+        often with few programme practices (13.6 % instead of 5 % with five): never a primary result.
     comparison : {"never", "not_yet_treated"}
         Practices that never join, or also those that have not joined yet.
     adjust : sequence of str
@@ -63,8 +70,8 @@ def staggered_did(
     Raises
     ------
     DesignError
-        An inference, fewer than two practices in a group, no period before the first start, or no practice
-        that never joins.
+        An inference that cannot reassign entries, fewer than two practices in a group, no period before the
+        first start, or no practice that never joins.
 
     References
     ----------
@@ -73,10 +80,9 @@ def staggered_did(
     """
     require_level(level, "staggered_did")
     if inference is not None:
-        raise DesignError(
-            f"staggered_did takes no inference such as {inference!r} yet; leave it out for the analytic "
-            "standard error, and take did between windows for a result that holds with few practices"
-        )
+        require_inference(inference, "staggered_did")
+        if len(adjust):
+            raise DesignError("staggered_did: with an inference take strata in the place of adjust")
     if comparison not in _CONTROL:
         raise DesignError(f"staggered_did: comparison is {comparison!r}; use 'never' or 'not_yet_treated'")
     collapsed, entry, names, Z = _panel(frame, adjust)
@@ -84,10 +90,27 @@ def staggered_did(
     words = "Callaway-Sant'Anna, analytic standard error, normal"
     if names:
         words = f"Callaway-Sant'Anna, doubly robust given {', '.join(names)}, analytic standard error, normal"
+    rows = _rows(fitted, collapsed, entry)
     estimates = [
-        _estimate(frame, collapsed, entry, names, comparison, level, words, notes, row)
-        for row in _rows(fitted, collapsed, entry)
+        conclude(
+            _subject(frame, collapsed, entry, names, comparison, notes, row),
+            from_t(row["att"], row["se"], math.inf, level=level, convention=words),
+            level=level,
+        )
+        for row in rows
     ]
+    if inference is not None:
+        problem = Staggered(
+            y=collapsed.values,
+            entry=entry,
+            periods=np.array([w.first for w in collapsed.windows]),
+            comparison=_CONTROL[comparison],
+            columns=collapsed.columns,
+        )
+        inferred = inference.infer(problem, level)
+        estimates[0] = conclude(
+            _subject(frame, collapsed, entry, names, comparison, notes, rows[0]), inferred, level=level
+        )
     label, label_nl = frame.measure.label, frame.measure.label_nl
     return EstimateSet(
         name=name or f"{frame.measure.key}.staggered",
@@ -181,17 +204,15 @@ def _rows(fitted: Any, collapsed: Collapsed, entry: np.ndarray) -> list[dict]:
     return rows
 
 
-def _estimate(
+def _subject(
     frame: AnalysisFrame,
     collapsed: Collapsed,
     entry: np.ndarray,
     names: tuple[str, ...],
     comparison: Comparison,
-    level: float,
-    words: str,
     notes: tuple[str, ...],
     row: dict,
-) -> Estimate:
+) -> Subject:
     used = (entry == 0) | np.isin(entry, row["cohorts"])
     if comparison == "not_yet_treated":
         others = "practices that had not joined yet"
@@ -210,7 +231,7 @@ def _estimate(
         ),
         treated_as=TREATED_AS,
     )
-    subject = Subject(
+    return Subject(
         frame=frame,
         term=row["term"],
         estimand=estimand,
@@ -222,5 +243,3 @@ def _estimate(
         notes=(*collapsed.notes, *notes),
         losses=collapsed.losses,
     )
-    inferred = from_t(row["att"], row["se"], math.inf, level=level, convention=words)
-    return conclude(subject, inferred, level=level)

@@ -1,0 +1,168 @@
+"""How each kind of problem is permuted, and what an inference says of draws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pluseval.errors import DesignError
+from pluseval.estimate.inference import Inferred, adjusted_for
+from pluseval.estimate.problem import Contrast, RateContrast, Staggered
+from pluseval.numerics.invert import Interval
+from pluseval.numerics.permute import PermutationTest, permutation_test
+from pluseval.numerics.rate_permutation import RatePermutation, rate_ratio_permutation
+from pluseval.numerics.staggered_permutation import staggered_permutation_test
+from pluseval.numerics.wild import WildBootstrap
+
+
+def permuted_changes(
+    problem: Contrast, level: float, statistic: str, *, strata: np.ndarray | None, draws: int, seed: int
+) -> tuple[PermutationTest, str]:
+    """The permutation test of one change per practice, and its statistic in words."""
+    if problem.y.size != problem.n_clusters or not np.all(problem.by_treatment == 1):
+        raise DesignError(
+            "Permutation needs one change per practice, and these are the weighted values of both windows; "
+            "use "
+            'ClusterRobust("CR2") or WildBootstrap(...), or weights="practice"'
+        )
+    Z = problem.fixed[:, 1:]
+    kind = "coefficient" if statistic == "coefficient" else ("cr2" if Z.shape[1] else "welch")
+    found = permutation_test(
+        problem.y,
+        problem.treated[problem.cluster].astype(float),
+        statistic=kind,
+        covariates=Z if Z.shape[1] else None,
+        weights=problem.weights,
+        strata=strata,
+        draws=draws,
+        seed=seed,
+        alpha=1 - level,
+    )
+    named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[kind]
+    return found, named + adjusted_for(problem)
+
+
+def permuted_ratio(
+    problem: RateContrast, level: float, *, strata: np.ndarray | None, draws: int, seed: int
+) -> LogRatio:
+    """The permutation test of a ratio of rates, on the log scale."""
+    if problem.adjusted:
+        raise DesignError('Permutation of a ratio takes no covariates; use strata, or ClusterRobust("CR2")')
+    found = rate_ratio_permutation(
+        problem.counts,
+        problem.exposures,
+        problem.treated.astype(int),
+        strata=strata,
+        draws=draws,
+        seed=seed,
+        alpha=1 - level,
+    )
+    return LogRatio(found, found.n_possible if found.exact else draws)
+
+
+def permuted_entries(
+    problem: Staggered, level: float, *, strata: np.ndarray | None, draws: int, seed: int
+) -> PermutationTest:
+    """The permutation test of an overall staggered effect."""
+    return staggered_permutation_test(
+        problem.y,
+        entry=problem.entry,
+        periods=problem.periods,
+        comparison=problem.comparison,
+        strata=strata,
+        draws=draws,
+        seed=seed,
+        alpha=1 - level,
+    )
+
+
+@dataclass(frozen=True)
+class LogRatio:
+    """A permutation test of a ratio that answers in logarithms until the result is concluded."""
+
+    found: RatePermutation
+    n_draws: int
+
+    @property
+    def estimate(self) -> float:
+        """The log ratio."""
+        return math.log(self.found.ratio)
+
+    @property
+    def std_error(self) -> float:
+        """Its CR2 standard error."""
+        return self.found.log_std_error
+
+    @property
+    def statistic(self) -> float:
+        """The studentised log ratio."""
+        return self.estimate / self.std_error
+
+    def p_value(self, null: float = 0.0, *, alternative: str = "two-sided") -> float:
+        """P-value of a log ratio."""
+        return self.found.p_value(math.exp(null), alternative=alternative)
+
+    def conf_int(self, level: float = 0.95, *, tails: str = "symmetric") -> Interval:
+        """Log ratios that are not rejected."""
+        found = self.found.conf_int(level, tails=tails)
+        with np.errstate(divide="ignore"):
+            low, high = float(np.log(found.low)), float(np.log(found.high))
+        return Interval(low, high, level, tails, found.bounded, found.connected, found.p_low, found.p_high)
+
+
+Found = PermutationTest | LogRatio | WildBootstrap
+
+
+def from_permutation(found: Found, level: float, words: str) -> Inferred:
+    """What draws say of an effect: p and interval from the same ones."""
+    reached = found.conf_int(level)
+    kept = _Kept(found)
+    assumed = () if isinstance(found, WildBootstrap) else ("the interval assumes one constant effect",)
+    return Inferred(
+        estimate=found.estimate,
+        std_error=found.std_error,
+        statistic=found.statistic,
+        df=math.nan,
+        p_value=found.p_value(),
+        conf_low=reached.low,
+        conf_high=reached.high,
+        convention=words,
+        interval=kept.interval,
+        test=kept.test,
+        notes=(*assumed, *interval_notes(reached)),
+    )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    found: Found
+
+    def interval(self, level: float) -> tuple[float, float]:
+        reached = self.found.conf_int(level)
+        return reached.low, reached.high
+
+    def test(self, value: float) -> float:
+        return self.found.p_value(value)
+
+
+def interval_notes(interval: Interval) -> tuple[str, ...]:
+    """What a reader must know of an interval found by inversion."""
+    notes = []
+    if not interval.bounded:
+        notes.append("the interval has an open end: the test rejects no value, however far")
+    if not interval.connected:
+        notes.append("the interval is the hull of a confidence set with gaps")
+    return tuple(notes)
+
+
+def how_many(found: Found, seed: int | None, of: str = "assignments") -> str:
+    """The number of draws in words: all of them, or how many with which seed."""
+    if isinstance(found, PermutationTest):
+        exact, count = found.exact, found.resampling.n_draws
+    elif isinstance(found, LogRatio):
+        exact, count = found.found.exact, found.n_draws
+    else:
+        exact, count = False, found.n_draws
+    return f"all {count:,} {of}" if exact else f"{count:,} {of} drawn (seed {seed})"
