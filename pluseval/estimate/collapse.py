@@ -107,19 +107,21 @@ def two_windows(
     if periods is None and windows is None:
         if len(present) != 2:
             raise DesignError(
-                f"{asked_by} needs 2 periods, found {len(present)} ({', '.join(map(str, present))}); name "
-                f"them with periods=({present[0]}, {present[-1]}) or windows=((first, last), (first, "
-                "last)); use staggered_did or event_study for more"
+                f"{asked_by} needs 2 periods, found {len(present)} ({', '.join(map(str, present))}); name them "
+                f"with periods=({present[0]}, {present[-1]}) or windows=((first, last), (first, last)); use "
+                "staggered_did or event_study for more"
             )
         periods = present
     if windows is not None:
         if len(windows) != 2 or any(len(w) != 2 for w in windows):
             raise DesignError(f"{asked_by}: windows are two pairs, as ((2013, 2015), (2017, 2019))")
-        before, after = (Window(int(a), int(b)) for a, b in windows)
+        pairs = [(int(a), int(b)) for a, b in windows]
     else:
-        if len(periods) != 2:
-            raise DesignError(f"{asked_by}: periods are two, as (2018, 2019); found {len(periods)}")
-        before, after = (Window(int(p), int(p)) for p in periods)
+        named = tuple(periods or ())
+        if len(named) != 2:
+            raise DesignError(f"{asked_by}: periods are two, as (2018, 2019); found {len(named)}")
+        pairs = [(int(p), int(p)) for p in named]
+    before, after = (Window(*pair) for pair in pairs)
     if before.last >= after.first:
         raise DesignError(
             f"{asked_by}: {before} and {after} overlap or are in the wrong order; give the earlier first"

@@ -129,7 +129,7 @@ class OLS:
             found = one_sample(problem.y, level=level)
             words = f"mean of changes, t({found.df:.0f})"
             return from_t(found.estimate, found.std_error, found.df, level=level, convention=words)
-        refuse_staggered(problem)
+        problem = contrast_of(problem)
         require_collapsed(problem, "OLS")
         made = fit(problem.y, problem.X)
         se = float(np.sqrt(classical_cov(made)[-1, -1]))
@@ -160,7 +160,7 @@ class Welch:
         """Welch's t; refuses covariates and rows that share a practice."""
         if isinstance(problem, OneSample):
             return OLS().infer(problem, level)
-        refuse_staggered(problem)
+        problem = contrast_of(problem)
         if not problem.two_means:
             raise DesignError(
                 "Welch compares two unadjusted, unweighted means of changes; with covariates or weights use "
@@ -218,7 +218,7 @@ class ClusterRobust:
         if isinstance(problem, OneSample):
             made, cluster, adjusted = one_mean(problem), np.arange(problem.n_clusters), ""
         else:
-            refuse_staggered(problem)
+            problem = contrast_of(problem)
             made = fit(problem.y, problem.X, weights=problem.weights)
             cluster, adjusted = problem.cluster, adjusted_for(problem)
         cov = cluster_cov(made, cluster, kind=self.kind)
@@ -253,13 +253,20 @@ def adjusted_for(problem: Contrast) -> str:
     return f" adjusted for {', '.join(problem.adjusted)}" if problem.adjusted else ""
 
 
-def refuse_staggered(problem: Problem) -> None:
-    """Refuse a problem that only a permutation of entries, or the analytic error, can answer."""
-    if isinstance(problem, Staggered):
+def contrast_of(problem: Problem) -> Contrast:
+    """The problem where it is a linear contrast of two groups.
+
+    Raises
+    ------
+    DesignError
+        A staggered effect, which only a permutation of entries, or the analytic error, can answer.
+    """
+    if not isinstance(problem, Contrast):
         raise DesignError(
             "a staggered effect takes Permutation(...), or no inference for the analytic standard error; for "
             "others compare windows with did"
         )
+    return problem
 
 
 def require_collapsed(problem: Contrast, name: str) -> None:

@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 
 from pluseval.errors import DesignError
-from pluseval.estimate.inference import Inferred, Problem, adjusted_for, one_mean, refuse_staggered
+from pluseval.estimate.inference import Inferred, Problem, adjusted_for, contrast_of, one_mean
 from pluseval.estimate.inference_max_t import MaxT
 from pluseval.estimate.permuted import (
+    LogRatio,
     from_permutation,
     how_many,
     permuted_changes,
@@ -25,7 +26,7 @@ from pluseval.estimate.problem import Changes, Contrast, OneSample, RateContrast
 from pluseval.estimate.result import JointTest
 from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.linear import fit
-from pluseval.numerics.permute import sign_flip_test
+from pluseval.numerics.permute import PermutationTest, sign_flip_test
 from pluseval.numerics.wild import DISTRIBUTIONS, wild_bootstrap
 
 
@@ -128,24 +129,28 @@ class Permutation:
         if isinstance(problem, OneSample):
             raise DesignError("Permutation compares two groups; for a single arm use SignFlip(draws=16_384)")
         strata = None if self.strata is None else strata_of(problem.columns, self.strata, self.groups)
-        choice = {"strata": strata, "draws": self.draws, "seed": self.seed}
         within = within_words(problem.columns, self.strata, self.groups)
         if self.statistic == "coefficient" and not (isinstance(problem, Contrast) and problem.collapsed):
             raise DesignError("Permutation of the coefficient is for unweighted changes; use 'studentised'")
+        found: PermutationTest | LogRatio
         if isinstance(problem, RateContrast):
-            found = permuted_ratio(problem, level, **choice)
+            found = permuted_ratio(problem, level, strata=strata, draws=self.draws, seed=self.seed)
             named = "the CR2 t of the log ratio"
         elif isinstance(problem, Staggered):
-            found = permuted_entries(problem, level, **choice)
+            found = permuted_entries(problem, level, strata=strata, draws=self.draws, seed=self.seed)
             named = "the studentised overall effect, entries reassigned"
         else:
-            found, named = permuted_changes(problem, level, self.statistic, **choice)
+            found, named = permuted_changes(
+                problem, level, self.statistic, strata=strata, draws=self.draws, seed=self.seed
+            )
         words = f"permutation of {named}{within}, {how_many(found, self.seed)}"
         return from_permutation(found, level, words)
 
     def joint(self, problem: Changes, name: str) -> JointTest:
         """The largest statistic over a common permutation of practices."""
-        kind = "studentised" if self.statistic == "studentised" else "pooled"
+        kind: Literal["studentised", "pooled"] = (
+            "studentised" if self.statistic == "studentised" else "pooled"
+        )
         test = MaxT(draws=self.draws, seed=self.seed, strata=self.strata, statistic=kind, groups=self.groups)
         return test.joint(problem, name)
 
@@ -192,7 +197,7 @@ class WildBootstrap:
         if isinstance(problem, OneSample):
             made, cluster, adjusted = one_mean(problem), np.arange(problem.n_clusters), ""
         else:
-            refuse_staggered(problem)
+            problem = contrast_of(problem)
             made = fit(problem.y, problem.X, weights=problem.weights)
             cluster, adjusted = problem.cluster, adjusted_for(problem)
         found = wild_bootstrap(

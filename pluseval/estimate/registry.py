@@ -33,7 +33,7 @@ def inference_named(name: str, **parameters: Any) -> Inference:
     Examples
     --------
     >>> inference_named("cluster_robust", kind="CR2")
-    ClusterRobust(kind='CR2')
+    ClusterRobust(kind='CR2', df='bell-mccaffrey')
     """
     if name not in INFERENCES:
         raise DesignError(f"there is no inference {name!r}; there are {', '.join(sorted(INFERENCES))}")
