@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pluseval.errors import DesignError
-from pluseval.numerics.count_likelihood import deviance, log_likelihood, theta_slope_rows, theta_slopes
-from pluseval.numerics.mixed_sums import checked_columns, codes, group_sums
+from pluseval.numerics.count_likelihood import deviance, log_likelihood, theta_slopes
+from pluseval.numerics.count_scores import cluster_scores, demean, joint_scores, nested
+from pluseval.numerics.mixed_sums import checked_columns, codes
 from pluseval.numerics.score_sandwich import ClusterScores, RobustTest, robust_test, score_sandwich
 
+State = tuple[np.ndarray, np.ndarray, np.ndarray]  # means, weights, swept columns
 FAMILIES = ("poisson", "negative_binomial")
 MAX_STEPS = 200
 CONVERGED = 1e-11  # largest change of a linear predictor
@@ -232,7 +234,7 @@ def count_model(
     k = x.shape[1]
     information = (within * weight[:, None]).T @ within
     n_groups = int(unit.max()) + 1 if unit is not None else 0
-    nested = unit is None or _nested(unit, group)
+    within_clusters = unit is None or nested(unit, group)
     n_parameters = columns.shape[1] + n_groups
     pearson = float(np.sum((y - mu) ** 2 / mu * (weight / mu)))
     return CountFit(
@@ -248,11 +250,11 @@ def count_model(
         n_rows=y.size,
         n_dropped=int(np.sum(~kept)),
         n_parameters=n_parameters,
-        n_absorbed=0 if unit is None else 1 if nested else n_groups,
+        n_absorbed=0 if unit is None else 1 if within_clusters else n_groups,
         fitted=mu,
-        clusters=_cluster_scores(within, weight, (y - mu) * weight / mu, group),
-        joint=None if theta is None else _joint_scores(y, mu, theta, columns, unit, group),
-        nested=nested,
+        clusters=cluster_scores(within, weight, (y - mu) * weight / mu, group),
+        joint=None if theta is None else joint_scores(y, mu, theta, columns, unit, group),
+        nested=within_clusters,
     )
 
 
@@ -277,7 +279,9 @@ def _with_counts(y: np.ndarray, effects: list[np.ndarray]) -> np.ndarray:
     return kept
 
 
-def _columns(x, unit, others, named) -> np.ndarray:
+def _columns(
+    x: np.ndarray, unit: np.ndarray | None, others: list[np.ndarray], named: tuple[str, ...]
+) -> np.ndarray:
     """X, then the other effects as columns, without those that the units and each other already give."""
     indicators = [
         (effect[:, None] == np.arange(1 if unit is not None or i else 0, effect.max() + 1)).astype(float)
@@ -286,7 +290,7 @@ def _columns(x, unit, others, named) -> np.ndarray:
     extra = np.concatenate(indicators, axis=1) if indicators else np.empty((x.shape[0], 0))
 
     def within(values: np.ndarray) -> np.ndarray:
-        return values if unit is None else _demean(values, unit, np.ones(unit.size))
+        return values if unit is None else demean(values, unit, np.ones(unit.size))
 
     length = np.sqrt(np.sum(extra**2, axis=0))
     left = np.abs(np.diag(np.linalg.qr(within(extra) / length, mode="r"))) if extra.size else np.empty(0)
@@ -304,20 +308,22 @@ def _columns(x, unit, others, named) -> np.ndarray:
     return np.concatenate([x, extra], axis=1)
 
 
-def _demean(values: np.ndarray, unit: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    n = int(unit.max()) + 1
-    total = np.bincount(unit, weights=weight, minlength=n)
-    return values - (group_sums(unit, values * weight[:, None], n) / total[:, None])[unit]
-
-
-def _fit(y, columns, offset, unit, *, theta, start):
+def _fit(
+    y: np.ndarray,
+    columns: np.ndarray,
+    offset: np.ndarray,
+    unit: np.ndarray | None,
+    *,
+    theta: float,
+    start: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, State]:
     """Iteratively reweighted least squares, the unit effects swept out of every step."""
     eta = np.log((y + y.mean()) / 2.0) if start is None else start
     value = deviance(y, np.exp(eta), None if np.isinf(theta) else theta) if start is not None else np.inf
     for _ in range(MAX_STEPS):
         mu, weight, within = _state(eta, columns, unit, theta)
         working = eta - offset + (y - mu) / mu
-        target = working if unit is None else _demean(working[:, None], unit, weight)[:, 0]
+        target = working if unit is None else demean(working[:, None], unit, weight)[:, 0]
         root = np.sqrt(weight)
         beta = np.linalg.lstsq(within * root[:, None], target * root, rcond=None)[0]
         fitted = columns @ beta if unit is None else working - (target - within @ beta)
@@ -337,11 +343,11 @@ def _fit(y, columns, offset, unit, *, theta, start):
     )
 
 
-def _state(eta, columns, unit, theta):
+def _state(eta: np.ndarray, columns: np.ndarray, unit: np.ndarray | None, theta: float) -> State:
     """Means, weights, and columns with the weighted unit means taken off."""
     mu = np.exp(eta)
     weight = mu if np.isinf(theta) else mu / (1.0 + mu / theta)
-    return mu, weight, columns if unit is None else _demean(columns, unit, weight)
+    return mu, weight, columns if unit is None else demean(columns, unit, weight)
 
 
 def _refuse_separated(log_rate: np.ndarray, y: np.ndarray, offset: np.ndarray) -> None:
@@ -355,7 +361,9 @@ def _refuse_separated(log_rate: np.ndarray, y: np.ndarray, offset: np.ndarray) -
         )
 
 
-def _fit_theta(y, columns, offset, unit, eta):
+def _fit_theta(
+    y: np.ndarray, columns: np.ndarray, offset: np.ndarray, unit: np.ndarray | None, eta: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, State]:
     """Alternate between the coefficients and theta until both stand still."""
     if np.sum((y - np.exp(eta)) ** 2 - y) <= 0.0:
         raise DesignError(
@@ -379,38 +387,3 @@ def _fit_theta(y, columns, offset, unit, eta):
     raise DesignError(
         f"theta did not settle in {MAX_STEPS} steps; use family='poisson' with clustered errors"
     )
-
-
-def _nested(unit: np.ndarray, group: np.ndarray) -> bool:
-    home = np.empty(int(unit.max()) + 1, dtype=group.dtype)
-    home[unit] = group
-    return bool(np.all(home[unit] == group))
-
-
-def _joint_scores(y, mu, theta, columns, unit, group) -> ClusterScores:
-    """Observed information and scores of the coefficients and theta, unit effects swept out.
-
-    The mixed derivative of the likelihood in the linear predictor and theta is the weight times a
-    pseudo-column, so theta is swept like any column, plus what its own curvature has beyond that.
-    """
-    weight = mu * (1.0 + y / theta) / (1.0 + mu / theta) ** 2
-    slope = (y - mu) / (1.0 + mu / theta)
-    mixed = -mu * (y - mu) / (theta + mu) ** 2 / weight
-    theta_slope, theta_curvature = theta_slope_rows(y, mu, theta)
-    every = np.concatenate([columns, mixed[:, None]], axis=1)
-    within = every if unit is None else _demean(every, unit, weight)
-    found = _cluster_scores(within, weight, slope, group)
-    n = found.scores.shape[0]
-    scores, information = found.scores.copy(), found.information.copy()
-    scores[:, -1] += np.bincount(group, weights=theta_slope - mixed * slope, minlength=n)
-    information[:, -1, -1] += np.bincount(group, weights=theta_curvature - mixed**2 * weight, minlength=n)
-    return ClusterScores(information, scores, y.size)
-
-
-def _cluster_scores(within, weight, residual, group) -> ClusterScores:
-    n = int(group.max()) + 1
-    weighted = within * weight[:, None]
-    information = np.stack(
-        [group_sums(group, weighted * within[:, [j]], n) for j in range(within.shape[1])], axis=1
-    )
-    return ClusterScores(information, group_sums(group, within * residual[:, None], n), residual.size)

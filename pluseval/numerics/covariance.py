@@ -196,7 +196,9 @@ def panel_gls(
     )
 
 
-def _patterns(columns, unit, period, n_periods) -> tuple[_Pattern, ...]:
+def _patterns(
+    columns: np.ndarray, unit: np.ndarray, period: np.ndarray, n_periods: int
+) -> tuple[_Pattern, ...]:
     order = np.lexsort((period, unit))
     unit, period, columns = unit[order], period[order], columns[order]
     if np.any((np.diff(unit) == 0) & (np.diff(period) == 0)):
@@ -220,7 +222,14 @@ def _patterns(columns, unit, period, n_periods) -> tuple[_Pattern, ...]:
     return tuple(found)
 
 
-def _refuse_panel(n_units, periods, unit, period, structure, patterns) -> None:
+def _refuse_panel(
+    n_units: int,
+    periods: np.ndarray,
+    unit: np.ndarray,
+    period: np.ndarray,
+    structure: str,
+    patterns: tuple[_Pattern, ...],
+) -> None:
     if n_units < 2:
         raise DesignError("a covariance between periods needs at least 2 units, found 1")
     if all(p.places.size < 2 for p in patterns):
@@ -248,7 +257,7 @@ def _structure(structure: str, periods: np.ndarray) -> tuple[Callable, np.ndarra
     if structure == "ar1":
         distance = np.abs(np.subtract.outer(periods, periods)).astype(float)
 
-        def ar1(parameters: np.ndarray):
+        def ar1(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             variance, rho = np.exp(parameters[0]), np.tanh(parameters[1])
             size = max(abs(rho), 1e-12)
             sign = np.where((distance % 2 == 1) & (rho < 0), -1.0, 1.0)
@@ -267,7 +276,7 @@ def _structure(structure: str, periods: np.ndarray) -> tuple[Callable, np.ndarra
     low = np.tril_indices(t)
     diagonal = low[0] == low[1]
 
-    def free(parameters: np.ndarray):
+    def free(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         factor = np.zeros((t, t))
         factor[low] = np.where(diagonal, np.exp(np.where(diagonal, parameters, 0.0)), parameters)
         slopes = np.zeros((parameters.size, t, t))
@@ -280,7 +289,9 @@ def _structure(structure: str, periods: np.ndarray) -> tuple[Callable, np.ndarra
     return free, np.zeros(low[0].size)
 
 
-def _likelihood(patterns, sigma, k, *, reml):
+def _likelihood(
+    patterns: tuple[_Pattern, ...], sigma: np.ndarray, k: int, *, reml: bool
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """-2 log L, its slope in every entry of the covariance (T, T), (X' V^-1 X)^-1 and the coefficients."""
     gram, log_determinant, n_rows = np.zeros((k + 1, k + 1)), 0.0, 0
     pulled = []
@@ -307,7 +318,7 @@ def _likelihood(patterns, sigma, k, *, reml):
     return float(value), score, phi, beta
 
 
-def _polish(value, parameters: np.ndarray) -> np.ndarray:
+def _polish(value: Callable, parameters: np.ndarray) -> np.ndarray:
     """Newton steps on the slopes: BFGS stops a little before the minimum."""
     for _ in range(5):
         slope = value(parameters)[1]
@@ -326,14 +337,21 @@ def _polish(value, parameters: np.ndarray) -> np.ndarray:
     return parameters
 
 
-def _differences(value, build, parameters, patterns, k, reml):
+def _differences(
+    value: Callable,
+    build: Callable,
+    parameters: np.ndarray,
+    patterns: tuple[_Pattern, ...],
+    k: int,
+    reml: bool,
+) -> tuple[np.ndarray, np.ndarray]:
     """Curvature of -2 log L and slopes of (X' V^-1 X)^-1 in the parameters, by central differences."""
     curvature = _jacobian(lambda v: value(v)[1], parameters)
     slopes = _jacobian(lambda v: _likelihood(patterns, build(v)[0], k, reml=reml)[2].ravel(), parameters)
     return (curvature + curvature.T) / 2.0, slopes.T.reshape(parameters.size, k, k)
 
 
-def _jacobian(function, at: np.ndarray, step: float = 1e-4) -> np.ndarray:
+def _jacobian(function: Callable, at: np.ndarray, step: float = 1e-4) -> np.ndarray:
     """Columns are slopes in each parameter; two step sizes combined, so the error is of fourth order."""
     columns = []
     for unit in np.eye(at.size):
@@ -343,7 +361,9 @@ def _jacobian(function, at: np.ndarray, step: float = 1e-4) -> np.ndarray:
     return np.stack(columns, axis=-1)
 
 
-def _unit_scores(patterns, sigma, beta, n_units, spread) -> ClusterScores:
+def _unit_scores(
+    patterns: tuple[_Pattern, ...], sigma: np.ndarray, beta: np.ndarray, n_units: int, spread: float
+) -> ClusterScores:
     k = beta.size
     information, scores, n_rows = np.zeros((n_units, k, k)), np.zeros((n_units, k)), 0
     for p in patterns:

@@ -91,8 +91,8 @@ class GeeFit:
         if correction not in CORRECTIONS:
             raise DesignError(f"correction {correction!r} has no t test; use one of {', '.join(CORRECTIONS)}")
         contrast = np.asarray(contrast, dtype=float)
-        freedom = self.n_clusters - self.coefficients.size if df == "residual" else df
-        if df == "residual" and freedom < 1:
+        left = self.n_clusters - self.coefficients.size
+        if df == "residual" and left < 1:
             raise DesignError(
                 f"{self.n_clusters} clusters leave no degrees of freedom for "
                 f"{self.coefficients.size} coefficients; "
@@ -103,7 +103,7 @@ class GeeFit:
             self.clusters,
             contrast,
             kind=CORRECTIONS[correction],
-            df=freedom,
+            df=float(left) if df == "residual" else df,
         )
 
 
@@ -277,14 +277,18 @@ def _start(y: np.ndarray, x: np.ndarray, shift: np.ndarray, family: str) -> np.n
     raise DesignError(f"the equations did not converge in {MAX_STEPS} steps; join groups with few events")
 
 
-def _whitened(y, x, shift, beta, family) -> tuple[np.ndarray, np.ndarray]:
+def _whitened(
+    y: np.ndarray, x: np.ndarray, shift: np.ndarray, beta: np.ndarray, family: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Columns and Pearson residuals; with the canonical link the mean's derivative is variance times X."""
     mean, variance = _mean_and_variance(x @ beta + shift, family)
     root = np.sqrt(np.maximum(variance, 1e-300))
     return x * root[:, None], (y - mean) / root
 
 
-def _cluster_sums(white, residual, group, sizes, rho) -> tuple[np.ndarray, np.ndarray]:
+def _cluster_sums(
+    white: np.ndarray, residual: np.ndarray, group: np.ndarray, sizes: np.ndarray, rho: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Information and score per cluster under R^-1 = (I - rho / (1 + (m - 1) rho) J) / (1 - rho)."""
     n_clusters, k = sizes.size, white.shape[1]
     products = np.stack([group_sums(group, white * white[:, [j]], n_clusters) for j in range(k)], axis=1)

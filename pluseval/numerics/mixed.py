@@ -226,7 +226,14 @@ class _Grouping:
     patients: np.ndarray | None
 
 
-def _grouping(y, practice, period, patient, *, patient_within_practice: bool) -> _Grouping:
+def _grouping(
+    y: np.ndarray,
+    practice: np.ndarray,
+    period: np.ndarray | None,
+    patient: np.ndarray | None,
+    *,
+    patient_within_practice: bool,
+) -> _Grouping:
     rows = np.shape(y)
     for name, labels in (("practice", practice), ("period", period), ("patient", patient)):
         if labels is None:
@@ -311,7 +318,9 @@ def fit_ratios(sums: NestedSums, *, effects: tuple[str, ...], reml: bool) -> tup
     return ratios, best
 
 
-def _descend(sums, ratios, *, effects, reml) -> tuple[np.ndarray, Criterion]:
+def _descend(
+    sums: NestedSums, ratios: np.ndarray, *, effects: tuple[str, ...], reml: bool
+) -> tuple[np.ndarray, Criterion]:
     def at(ratios: np.ndarray, *, derivatives: bool) -> Criterion:
         return criterion(
             pieces(sums, ratios, effects=effects, derivatives=derivatives), n_rows=sums.n_rows, reml=reml

@@ -14,7 +14,7 @@ from scipy import stats
 
 from pluseval.errors import DesignError
 from pluseval.numerics.mixed import LinearMixedModel
-from pluseval.numerics.mixed_likelihood import criterion, pieces
+from pluseval.numerics.mixed_likelihood import Criterion, Pieces, criterion, pieces
 
 
 @dataclass(frozen=True)
@@ -185,12 +185,14 @@ def _contrasts(model: LinearMixedModel, contrasts: np.ndarray | None) -> np.ndar
     return rows
 
 
-def _at_estimate(model: LinearMixedModel):
+def _at_estimate(model: LinearMixedModel) -> tuple[Pieces, Criterion]:
     found = pieces(model.sums, model.ratios, effects=model.effects)
     return found, criterion(found, n_rows=model.n_rows, reml=model.reml)
 
 
-def _satterthwaite_parts(model: LinearMixedModel, rows: np.ndarray):
+def _satterthwaite_parts(
+    model: LinearMixedModel, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     found, best = _at_estimate(model)
     k = model.coefficients.size
     free = np.append(True, model.ratios > 0.0)

@@ -11,13 +11,17 @@ K stays finite where G is singular, so a variance of zero needs no special case.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pluseval.numerics.mixed_sums import NestedSums
 
 EFFECTS = ("patient", "practice_period", "practice")
+
+
+def _none() -> np.ndarray:
+    return np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -30,22 +34,22 @@ class Pieces:
         log |V|.
     weighted : (q, q) array
         W' V^-1 W.
-    traces : (c,) array or None
+    traces : (c,) array, empty without derivatives
         tr(V^-1 G_i).
-    first : (c, q, q) array or None
+    first : (c, q, q) array, empty without derivatives
         W' V^-1 G_i V^-1 W.
-    second : (c, c, q, q) array or None
+    second : (c, c, q, q) array, empty without derivatives
         W' V^-1 G_i V^-1 G_j V^-1 W.
-    trace_products : (c, c) array or None
+    trace_products : (c, c) array, empty without derivatives
         tr(V^-1 G_i V^-1 G_j).
     """
 
     log_determinant: float
     weighted: np.ndarray
-    traces: np.ndarray | None = None
-    first: np.ndarray | None = None
-    second: np.ndarray | None = None
-    trace_products: np.ndarray | None = None
+    traces: np.ndarray = field(default_factory=_none)
+    first: np.ndarray = field(default_factory=_none)
+    second: np.ndarray = field(default_factory=_none)
+    trace_products: np.ndarray = field(default_factory=_none)
 
 
 def period_matrices(effects: tuple[str, ...], n_periods: int) -> list[np.ndarray]:
@@ -133,7 +137,15 @@ def pieces(
     return Pieces(log_determinant, weighted, traces, first, second, trace_products)
 
 
-def _fill_residual(sums, ratios, weighted, traces, first, second, trace_products) -> None:
+def _fill_residual(
+    sums: NestedSums,
+    ratios: np.ndarray,
+    weighted: np.ndarray,
+    traces: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    trace_products: np.ndarray,
+) -> None:
     """Mirror the upper triangle, and get the residual's pieces from I = V - sum of the other components."""
     n_components = traces.size
     for i in range(1, n_components):
@@ -174,7 +186,7 @@ class Criterion:
         In the basis columns of the sums.
     unscaled : (k, k) array
         (X' V^-1 X)^-1 with residual variance 1.
-    gradient : (c,), observed, average : (c, c) arrays, or None
+    gradient : (c,), observed, average : (c, c) arrays, empty without derivatives
         First and second derivatives with the residual variance as the unit; ``average`` is the average
         information (Gilmour, Thompson and Cullis 1995), positive semidefinite everywhere.
     """
@@ -183,9 +195,9 @@ class Criterion:
     sigma2: float
     coefficients: np.ndarray
     unscaled: np.ndarray
-    gradient: np.ndarray | None = None
-    observed: np.ndarray | None = None
-    average: np.ndarray | None = None
+    gradient: np.ndarray = field(default_factory=_none)
+    observed: np.ndarray = field(default_factory=_none)
+    average: np.ndarray = field(default_factory=_none)
 
 
 def criterion(p: Pieces, *, n_rows: int, reml: bool, sigma2: float | None = None) -> Criterion:
@@ -202,7 +214,7 @@ def criterion(p: Pieces, *, n_rows: int, reml: bool, sigma2: float | None = None
     value = p.log_determinant + freedom * np.log(2.0 * np.pi * sigma2) + squares / sigma2
     if reml:
         value += float(np.linalg.slogdet(xx)[1])
-    if p.first is None:
+    if not p.first.size:
         return Criterion(float(value), sigma2, beta, unscaled)
     contrast = np.append(-beta, 1.0) / np.sqrt(sigma2)
     on_residual = p.first @ contrast  # W' V^-1 G_i P y

@@ -182,7 +182,9 @@ def robust_test(
     return RobustTest(float(estimate), float(np.sqrt(variance)), freedom, f"{kind}, {said}")
 
 
-def _turned(clusters: ClusterScores, kind: str):
+def _turned(
+    clusters: ClusterScores, kind: str
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """C, the corrected scores t_i, and the eigenvalues and eigenvectors of every S_i."""
     if kind not in POWERS:
         raise DesignError(f"kind {kind!r} is unknown; use one of {', '.join(POWERS)}")

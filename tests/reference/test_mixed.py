@@ -227,8 +227,8 @@ def test_practice_period_intercepts_match_lmer_and_pbkrtest(scores, reference, k
 def test_leaving_practice_period_out_understates_the_standard_error(scores):
     """The reason for the effect: a practice-level shock in a wave is shared by its patients."""
     right, wrong = fit_scores(scores, period=True), fit_scores(scores, period=False)
-    if "practice_period" in right.boundary:
-        pytest.skip("no practice x wave variance in this draw")
+    if right.variances["practice_period"] < 0.02 * right.variances["residual"]:
+        pytest.skip("hardly any practice x wave variance in this draw")
     assert wrong.std_errors[4] < right.std_errors[4]
 
 
