@@ -97,7 +97,7 @@ def bacon_decomposition(y: np.ndarray, *, entry: np.ndarray, periods: np.ndarray
     share = counts / counts.sum()
     treated_share = (periods >= cohorts[:, None]).mean(axis=1)
     rows = []
-    for k in np.flatnonzero(np.isfinite(cohorts)):
+    for k in map(int, np.flatnonzero(np.isfinite(cohorts))):
         for other in range(cohorts.size):
             if other != k:
                 rows.append(_pair(k, other, cohorts, means, share, treated_share, periods))

@@ -327,7 +327,7 @@ def _two_way(
 def _predictable(mask: np.ndarray) -> np.ndarray:
     """Cells whose unit and period effects can be told: both in one connected part of the fitted cells."""
     length = mask.shape[1]
-    part = np.arange(length)
+    part: np.ndarray = np.arange(length)
     while True:
         in_unit = np.where(mask, part, length).min(axis=1)
         lowest = np.where(mask, in_unit[:, None], length).min(axis=0)
@@ -335,8 +335,8 @@ def _predictable(mask: np.ndarray) -> np.ndarray:
         if np.array_equal(merged, part):
             break
         part = merged
-    seen = mask.any(axis=1)
-    return (in_unit[:, None] == part) & seen[:, None] & mask.any(axis=0)
+    known = np.outer(mask.any(axis=1), mask.any(axis=0))
+    return np.where(in_unit[:, None] == part[None, :], known, False)
 
 
 def _cohort_period_means(

@@ -94,7 +94,7 @@ def multiplier_bootstrap(
         count = min(rows, draws - begin)
         if chance_low == 0.5:  # a fair coin is one random bit
             bits = np.frombuffer(rng.bytes(count * (-(-units // 8))), np.uint8).reshape(count, -1)
-            is_high = np.unpackbits(bits, axis=1, count=units)
+            is_high = np.unpackbits(bits, axis=1, count=units).astype(bool)
         else:
             is_high = rng.random((count, units), dtype=np.float32) >= chance_low
         results[begin : begin + count] = centre + (high - low) * (is_high.astype(float) @ influence)

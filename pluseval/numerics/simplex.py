@@ -153,7 +153,7 @@ def _nearest_point(distance: np.ndarray, ridge: float, scale: float) -> np.ndarr
     n = distance.shape[1]
     rows = distance / scale
     if rows.shape[0] > n:  # only the inner products matter
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     parts = [rows, np.ones((1, n))]
     if ridge > 0:
         parts.insert(1, np.sqrt(ridge) / scale * np.eye(n))

@@ -237,15 +237,15 @@ def att_cells(
                 control = all_cohorts > periods[max(t, b)] + anticipation
                 control[g] = False
             rows.append((cohort, t, b, np.arange(all_cohorts.size) == g, control))
-    group, t, b, treated, control = (np.array(column) for column in zip(*rows, strict=True))
+    group, period_at, base_at, treated, control = (np.array(column) for column in zip(*rows, strict=True))
     return Cells(
         group=group,
-        period=periods[t],
-        base=periods[b],
+        period=periods[period_at],
+        base=periods[base_at],
         treated=treated,
         control=control,
-        period_at=t,
-        base_at=b,
+        period_at=period_at,
+        base_at=base_at,
     )
 
 

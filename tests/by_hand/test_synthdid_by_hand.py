@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from pluseval.numerics.simplex import project_on_simplex, simplex_least_squares
-from pluseval.numerics.synthdid import (
-    block_effects,
-    jackknife_standard_error,
-    staggered_synthetic_did,
-    synthetic_did,
-)
+from pluseval.numerics.synthdid import staggered_synthetic_did, synthetic_did
+from pluseval.numerics.synthdid_permutation import synthetic_did_permutation
+from pluseval.numerics.synthdid_resampling import block_effects, jackknife_standard_error
 
 Y = np.array([[1.0, 2, 4, 5], [3, 3, 3, 3], [4, 5, 6, 10], [5, 6, 8, 12]])
 
@@ -73,3 +72,22 @@ def test_cohorts_are_weighed_by_treated_periods():
     out = staggered_synthetic_did(y, entry=np.array([0, 0, 3, 4]), periods=np.arange(1, 5), method="did")
     assert out.weights == pytest.approx([2 / 3, 1 / 3])
     assert out.estimate == pytest.approx(2 / 3 * 3 + 1 / 3 * 9)
+
+
+@pytest.mark.parametrize("statistic", ["coefficient", "studentised"])
+def test_the_permutation_p_counts_every_way_in_which_entries_could_have_fallen(statistic):
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=(8, 6)).cumsum(axis=1)
+    entry, periods = np.array([0, 0, 0, 0, 0, 0, 5, 5]), np.arange(1, 7)
+    made = synthetic_did_permutation(
+        y, entry=entry, periods=periods, statistic=statistic, draws=99, seed=1, alpha=0.05
+    )
+    assert made.exact
+    assert made.n_possible == 28
+    values = []
+    for pair in itertools.combinations(range(8), 2):
+        rows = np.append(np.setdiff1d(np.arange(8), pair), pair)
+        values.append(synthetic_did(y[rows], n_control=6, n_pre=4).estimate)
+        if statistic == "studentised":
+            values[-1] /= jackknife_standard_error(y[rows], n_control=6, n_pre=4)
+    assert made.p_value() == pytest.approx((np.abs(values) >= abs(values[-1]) * (1 - 1e-9)).mean())

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 from pluseval.errors import DesignError
 from pluseval.numerics.simplex import frank_wolfe, project_on_simplex, simplex_least_squares
-from pluseval.numerics.synthdid import (
-    METHODS,
+from pluseval.numerics.synthdid import METHODS, staggered_synthetic_did, synthetic_did
+from pluseval.numerics.synthdid_permutation import synthetic_did_permutation
+from pluseval.numerics.synthdid_resampling import (
     block_effects,
     bootstrap_effects,
     jackknife_standard_error,
     placebo_effects,
-    staggered_synthetic_did,
-    synthetic_did,
 )
 
 CONTROLS, TREATED, PRE, POST = 20, 3, 7, 3
@@ -206,3 +205,42 @@ def test_projection_and_search_stay_on_the_simplex():
         )
         assert found.sum() == pytest.approx(1)
         assert (found >= -1e-12).all()
+
+
+def test_p_at_each_permutation_interval_end_is_alpha_within_a_few_draws():
+    rng = np.random.default_rng(9)
+    entry = np.repeat([0, 4, 5], [14, 3, 3])
+    y = rng.normal(size=(20, 6)).cumsum(axis=1)
+    made = synthetic_did_permutation(y, entry=entry, periods=np.arange(1, 7), draws=99, seed=1)
+    interval = made.conf_int(level=0.9)
+    assert interval.bounded
+    assert interval.low < made.estimate < interval.high
+    for end, outwards in ((interval.low, -1), (interval.high, 1)):
+        assert made.p_value(end) > 0.1
+        assert made.p_value(end + outwards * 0.02 * made.effects.std()) <= 0.1 + 1e-12
+    assert (interval.p_low, interval.p_high) == (made.p_value(interval.low), made.p_value(interval.high))
+
+
+def test_a_constant_effect_taken_off_restores_the_null():
+    rng = np.random.default_rng(10)
+    entry, periods = np.repeat([0, 4, 5], [14, 3, 3]), np.arange(1, 7)
+    y = rng.normal(size=(20, 6))
+    on = (entry[:, None] > 0) & (periods >= entry[:, None])
+    for statistic in ("coefficient", "studentised"):
+        settings = {"entry": entry, "periods": periods, "draws": 49, "seed": 2, "statistic": statistic}
+        before = synthetic_did_permutation(y, **settings)
+        after = synthetic_did_permutation(y + 3.0 * on, **settings)
+        assert after.p_value(3.0) == before.p_value(0.0)
+
+
+def test_the_permutation_test_refuses_with_help(y):
+    entry, periods = np.repeat([0, 8], [CONTROLS, TREATED]), np.arange(1, PRE + POST + 1)
+    with pytest.raises(DesignError, match="one unit"):
+        alone = np.append(entry[:-1], 9)
+        synthetic_did_permutation(y, entry=alone, periods=periods, statistic="studentised", seed=1)
+    with pytest.raises(DesignError, match="no smaller than"):
+        synthetic_did_permutation(y, entry=entry, periods=periods, draws=9, seed=1)
+    with pytest.raises(DesignError, match="statistic="):
+        synthetic_did_permutation(y, entry=entry, periods=periods, statistic="best", seed=1)
+    with pytest.raises(DesignError, match="level"):
+        synthetic_did_permutation(y, entry=entry, periods=periods, draws=99, seed=1).conf_int(level=95)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pluseval.numerics.synthdid import (
+from pluseval.numerics.synthdid import staggered_synthetic_did, synthetic_did
+from pluseval.numerics.synthdid_resampling import (
     block_effects,
     bootstrap_effects,
     jackknife_standard_error,
     placebo_effects,
-    staggered_synthetic_did,
-    synthetic_did,
 )
 
 CONTROLS, TREATED, PRE, POST, EFFECT = 40, 6, 10, 4, 3.0

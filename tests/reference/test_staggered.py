@@ -151,12 +151,18 @@ def test_mpdta_with_universal_base_equals_r(mpdta, mpdta_values):
     assert_equals(group_time_att(**mpdta, comparison="never_treated", base="universal"), r)
 
 
-def test_the_group_average_counts_each_cohort_where_r_counts_the_first(referrals):
-    """A deliberate difference from did 2.1.2: the overall error by cohort, here by less than a fifth."""
+def test_the_group_average_counts_each_cohort_where_r_counts_the_first(referrals, reference):
+    """A deliberate difference from did 2.1.2, of the size its slip predicts; with one cohort there is none."""
+    r = reference("did_att_gt_referrals")["results"]["referrals_dr_nevertreated_none"]
     own = group_time_att(**referrals, comparison="never_treated")
-    ratio = r_group_error(own) / aggregate_att(own, kind="group").overall_se
-    assert ratio != pytest.approx(1, abs=1e-9)
-    assert 0.8 < ratio < 1.25
+    average = aggregate_att(own, kind="group")
+    size = r["group_agg"]["overall.se"] / average.overall_se
+    assert size == pytest.approx(r_group_error(own) / average.overall_se, rel=ERROR)
+    assert size != pytest.approx(1, abs=1e-9)
+    alone = referrals["entry"] != own.cohorts[-1]
+    one = {"y": referrals["y"][alone], "entry": referrals["entry"][alone], "periods": referrals["periods"]}
+    single = group_time_att(**one, comparison="never_treated")
+    assert r_group_error(single) == pytest.approx(aggregate_att(single, kind="group").overall_se)
 
 
 def assert_draws_agree(influence: np.ndarray, se: np.ndarray, critical: float | None) -> None:

@@ -7,13 +7,8 @@ import pandas as pd
 import pytest
 
 from pluseval.numerics.simplex import frank_wolfe, simplex_least_squares
-from pluseval.numerics.synthdid import (
-    METHODS,
-    bootstrap_effects,
-    jackknife_standard_error,
-    placebo_effects,
-    synthetic_did,
-)
+from pluseval.numerics.synthdid import METHODS, synthetic_did
+from pluseval.numerics.synthdid_resampling import bootstrap_effects, jackknife_standard_error, placebo_effects
 
 ESTIMATE = 1e-3  # relative, the README's for Frank-Wolfe with R's stopping rule
 EXACT = 5e-3  # relative: R's search stops before the minimum
