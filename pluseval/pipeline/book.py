@@ -118,7 +118,8 @@ def with_committed(folders: Sequence[Path]) -> list[Path]:
     for folder in chosen:
         require_intact(folder)
     covered = {name for folder in chosen for name in Results.open(folder).names}
-    for bundle in sorted((locate("book") / "bundles").iterdir()):
+    # A clone without committed bundles has no such folder: git keeps none that is empty.
+    for bundle in sorted((locate("book") / "bundles").glob("*")):
         if bundle.is_dir() and not covered & set(Results.open(bundle).names):
             require_intact(bundle)
             chosen.append(bundle)
