@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import numpy as np
@@ -244,6 +245,22 @@ def test_duplicated_rows_and_switching_off_never_become_a_frame():
         framed(pd.concat([panel(), panel().head(1)]))
     with pytest.raises(DesignError, match="switches on twice or off"):
         framed(panel().assign(entry=lambda d: d.entry * (d.year == 2018)))
+
+
+def test_missing_or_zero_exposure_never_becomes_a_frame():
+    columns = {"unit": "practice", "period": "year", "y": "pct", "entry": "entry", "exposure": "list"}
+    for share, message in ((np.nan, "must be finite"), (0, "exposure must be positive")):
+        data = panel()
+        data["list"] = data["list"] * np.where(data["practice"] == "A", share, 1)
+        with pytest.raises(DesignError, match=message):
+            AnalysisFrame.from_pandas(data, measure=PERCENTAGE, **columns)
+
+
+def test_an_estimate_survives_pickling_with_its_procedure():
+    for inference in (OLS(), ClusterRobust(), WildBootstrap(draws=99, seed=1, weights="webb")):
+        result = did(frame_of_changes([1.0, 2.0, 3.5, 0.1], [0.5, 1.5, 2.4, 0.2]), inference=inference)
+        again = pickle.loads(pickle.dumps(result))
+        assert again.conf_int(0.9) == result.conf_int(0.9) and again.p_at(1.0) == result.p_at(1.0)
 
 
 def test_collinear_covariates_are_refused():

@@ -151,6 +151,12 @@ def test_list_size_at_baseline_adds_what_later_merged(study):
     assert sizes.to_dict() == {"A": 400, "B": 300, "C": 250}
 
 
+def test_without_lists_the_insured_persons_are_the_list():
+    only = {k: t for k, t in tables().items() if k in ("practices", "practice_links", "insured_years")}
+    sizes = cost_per_insured_year(load_study(only, mapping=MAPPING)).practices["list_size"]
+    assert sizes.to_dict() == {"A": 3, "B": 1, "C": 2}
+
+
 def test_referrals_to_hospital_per_100_enlisted(study):
     frame = referral_percentage(study)
     a = cell(frame, "A", 2015)
