@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pluseval.errors import DesignError
+from pluseval.numerics.intraclass import anova_icc
 from pluseval.numerics.mixed import mixed_model
 from pluseval.numerics.mixed_inference import joint_test, kenward_roger, satterthwaite
 from pluseval.numerics.mixed_profile import likelihood_ratio_test, profile_interval
@@ -24,6 +26,22 @@ def test_variances_are_the_mean_squares():
     assert model.variances["practice"] == pytest.approx((between - within) / 2, rel=1e-6)
     assert model.icc["practice"] == pytest.approx((between - within) / (between + within), rel=1e-6)
     assert model.coefficients[0] == pytest.approx(4.5, abs=1e-12)
+
+
+def test_the_analysis_of_variance_gives_the_same_correlation_and_says_when_it_is_negative():
+    assert anova_icc(Y, PRACTICE).icc == pytest.approx(
+        mixed_model(Y, ONE, practice=PRACTICE).icc["practice"], rel=1e-6
+    )
+    alike = anova_icc([1.0, 3.0, 1.1, 2.9], [1, 1, 2, 2])
+    assert alike.icc == pytest.approx(-1.0, abs=0.02)  # two rows per cluster: the lowest value is -1
+    for y, cluster in (
+        ([1.0, 2.0], [1, 2]),
+        ([1.0, 2.0], [1, 1]),
+        ([1.0, np.nan, 2.0], [1, 1, 2]),
+        ([3.0] * 4, [1, 1, 2, 2]),
+    ):
+        with pytest.raises(DesignError):
+            anova_icc(y, cluster)
 
 
 def test_the_mean_of_three_practices_has_two_degrees_of_freedom():

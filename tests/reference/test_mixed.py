@@ -11,9 +11,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from pluseval.errors import DesignError
 from pluseval.numerics.covariance import panel_gls
+from pluseval.numerics.intraclass import anova_icc
 from pluseval.numerics.mixed import mixed_model
 from pluseval.numerics.mixed_inference import joint_test, kenward_roger, satterthwaite
 from pluseval.numerics.mixed_profile import likelihood_ratio_test, profile_interval
@@ -66,6 +68,13 @@ def assert_matches(model, expected: dict) -> None:
         scale = np.sqrt(np.outer(np.diag(r), np.diag(r)))
         np.testing.assert_allclose(model.covariance / scale, r / scale, atol=2 * STD_ERROR)
     assert_table(satterthwaite(model), expected["satterthwaite"])
+    if "wald_ci95" in expected:
+        rows = expected["wald_ci95"]
+        ends = np.array([[row["2.5 %"], row["97.5 %"]] for row in rows if row["2.5 %"] is not None])[
+            -model.coefficients.size :
+        ]
+        wald = model.coefficients[:, None] + norm.ppf([0.025, 0.975]) * model.std_errors[:, None]
+        assert np.all(np.abs(wald - ends) <= 2 * COEFFICIENT * np.abs(ends).max(axis=1, keepdims=True))
     if "kenward_roger" in expected:
         assert_table(kenward_roger(model), expected["kenward_roger"])
 
@@ -146,22 +155,26 @@ def test_likelihood_ratio_and_profile_interval_match_anova_and_confint(survey, v
     np.testing.assert_allclose(interval, r, atol=PROFILE * (r[1] - r[0]))
 
 
+# lmerTest's type III hypotheses: the group averaged over waves, the waves of the comparison, and their
+# product
+HYPOTHESES = {
+    "treated": [[0, 1, 0, 0, 1 / 3, 1 / 3]],
+    "wave_f": np.eye(6)[2:4],
+    "treated:wave_f": np.eye(6)[4:],
+}
+
+
+@pytest.mark.parametrize("term", HYPOTHESES)
 @pytest.mark.parametrize(("method", "key"), [("satterthwaite", "satterthwaite"), ("kenward_roger", "kr")])
-def test_joint_test_of_wave_by_group_matches_anova(survey, values, method, key):
+def test_joint_tests_match_anova(survey, values, method, key, term):
     s = survey[survey.grade.notna()]
-    x = columns(
-        np.ones(len(s)),
-        s.treated,
-        s.wave == 2,
-        s.wave == 3,
-        s.treated * (s.wave == 2),
-        s.treated * (s.wave == 3),
-    )
+    waves = [s.wave == 2, s.wave == 3]
+    x = columns(np.ones(len(s)), s.treated, *waves, *(s.treated * w for w in waves))
     model = mixed_model(
         s.grade.to_numpy(), x, practice=s.practice_id.to_numpy(), patient=s.patient_id.to_numpy()
     )
-    expected = {row["term"]: row for row in values["grade_joint_wave_by_treated"][key]}["treated:wave_f"]
-    found = joint_test(model, np.eye(6)[4:], method=method)
+    expected = {row["term"]: row for row in values["grade_joint_wave_by_treated"][key]}[term]
+    found = joint_test(model, HYPOTHESES[term], method=method)
     assert found.df_numerator == expected["NumDF"]
     assert found.df_denominator == pytest.approx(expected["DenDF"], rel=DF)
     assert found.statistic == pytest.approx(expected["F value"], rel=1e-4)
@@ -188,6 +201,20 @@ def test_intraclass_correlation_matches_lmer(survey, values):
         values["ICC_grade_wave1_reml"]["icc"], rel=VARIANCE, abs=FLAT
     )
     assert model.n_rows == values["ICC_grade_wave1_reml"]["n"]
+
+
+def test_intraclass_correlation_matches_the_analysis_of_variance(survey, values):
+    s = survey[survey.grade.notna() & (survey.wave == 1)]
+    found, expected = anova_icc(s.grade.to_numpy(), s.practice_id.to_numpy()), values["ICC_grade_wave1_anova"]
+    pairs = [
+        (found.icc, expected["icc"]),
+        (found.between, expected["MSB"]),
+        (found.within, expected["MSW"]),
+        (found.mean_size, expected["n0"]),
+        (found.f_statistic, expected["F"]),
+    ]
+    for ours, r in pairs:
+        assert ours == pytest.approx(r, rel=1e-9)
 
 
 @pytest.fixture(scope="module")
