@@ -62,7 +62,8 @@ def perceived_health(panel: VektisPanel, rivm: RivmPanel, blocks: Placebos | Non
             (
                 Cell("programme", str(year), int(weights[own].sum()), int(own.sum())),
                 Cell("comparison", str(year), int(weights[~own].sum()), int((~own).sum())),
-            )
+            ),
+            of="municipalities",
         )
         shared = {"source": rivm.source, "counts": counts, "notes": (MODELLED,)}
         gaps.append(

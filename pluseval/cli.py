@@ -129,8 +129,9 @@ def run(
     from pluseval.pipeline.run import run as evaluate_data
 
     with _progress("Evaluate") as progress:
-        done = evaluate_data(data, plan=plan, out=out, progress=progress)
-    typer.echo(done.summary())
+        done = [evaluate_data(d, plan=plan, out=out, progress=progress) for d in data or [None]]
+    for one in done:
+        typer.echo(one.summary())
 
 
 @app.command()

@@ -261,7 +261,7 @@ def _conclude(
         conf_high=high,
         measure=frame.measure,
         estimand=_sheet(frame, panel, windows, method, logs),
-        counts=Counts(cells=_cells(frame, panel, windows)),
+        counts=Counts(cells=_cells(frame, panel, windows), of="municipalities"),
         source=frame.source,
         method=_METHODS[method],
         inference=convention,

@@ -55,6 +55,7 @@ class Counts:
     df_resid: float | None = None
     level: Literal["practice", "person"] = "practice"
     names_practices: bool = False
+    of: Literal["practices", "municipalities"] = "practices"
 
     def practices(self, group: str) -> int:
         """The largest number of practices of a group over its cells (0 where the group is absent)."""

@@ -11,6 +11,8 @@ _WORDS = {
     "en": {
         "two": "{programme} programme and {comparison} comparison practices",
         "one": "{programme} programme practices",
+        "two_places": "{programme} municipalities of the region and {comparison} others",
+        "one_places": "{programme} municipalities of the region",
         "units": "{units} units",
         "persons": "at least {persons} persons in every cell",
         "unit": "Unit: {unit}.",
@@ -19,6 +21,8 @@ _WORDS = {
         "intervals": "Lines and bars are {level}% intervals.",
         "programme": "programme",
         "comparison": "comparison",
+        "programme_places": "region",
+        "comparison_places": "rest of the country",
         "from_to": "{group} {first} in {start} to {last} in {end}",
         "effects": "Effect plot",
         "event_study": "Event study by year",
@@ -32,6 +36,8 @@ _WORDS = {
     "nl": {
         "two": "{programme} programmapraktijken en {comparison} vergelijkingspraktijken",
         "one": "{programme} programmapraktijken",
+        "two_places": "{programme} gemeenten van de regio en {comparison} andere",
+        "one_places": "{programme} gemeenten van de regio",
         "units": "{units} eenheden",
         "persons": "minstens {persons} personen in elke cel",
         "unit": "Eenheid: {unit}.",
@@ -40,6 +46,8 @@ _WORDS = {
         "intervals": "Lijnen en balken zijn {level}%-intervallen.",
         "programme": "programma",
         "comparison": "vergelijking",
+        "programme_places": "regio",
+        "comparison_places": "rest van het land",
         "from_to": "{group} {first} in {start} tot {last} in {end}",
         "effects": "Effectplot",
         "event_study": "Effect per jaar",
@@ -68,10 +76,11 @@ def sample(one: Any, *, lang: str = "en") -> str:
     """How many practices (and at least how many persons) the numbers of a set rest on."""
     words = _WORDS[lang]
     arms = {g: _range([e.counts.practices(g) for e in one]) for g in ("programme", "comparison")}
+    places = "_places" if all(e.counts.of == "municipalities" for e in one) else ""
     if arms["programme"] and arms["comparison"]:
-        text = words["two"].format(**arms)
+        text = words[f"two{places}"].format(**arms)
     elif arms["programme"]:
-        text = words["one"].format(**arms)
+        text = words[f"one{places}"].format(**arms)
     else:
         text = words["units"].format(units=_range([e.n_clusters for e in one]))
     persons = [c.persons for e in one for c in e.counts.cells if c.persons]
@@ -138,7 +147,7 @@ def alt_text(one: Any, *, lang: str = "en") -> str:
             if line:
                 told.append(
                     words["from_to"].format(
-                        group=words.get(group, group),
+                        group=group_word(line[0], lang=lang),
                         first=_value(line[0], lang),
                         start=f"{line[0].at:g}",
                         last=_value(line[-1], lang),
@@ -160,9 +169,12 @@ def alt_text(one: Any, *, lang: str = "en") -> str:
     return " ".join(parts)
 
 
-def group_word(group: str, *, lang: str = "en") -> str:
-    """A group's name in the language."""
-    return _WORDS[lang].get(group, group) if group in ("programme", "comparison") else group
+def group_word(number: Any, *, lang: str = "en") -> str:
+    """The name of a number's group in the language: practices of a programme, or a region."""
+    if number.group not in ("programme", "comparison"):
+        return number.group
+    places = "_places" if number.counts.of == "municipalities" else ""
+    return _WORDS[lang][f"{number.group}{places}"]
 
 
 def figure_html(*, name: str, image: str, alt: str, text: str, table: str) -> str:

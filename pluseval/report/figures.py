@@ -149,7 +149,7 @@ def _direct_labels(axis: Axes, ends: list[tuple], lang: str) -> None:
     for x, y, group, colour, number in sorted(ends, key=lambda end: end[1]):
         height = max(y, placed[-1] + apart) if placed else y
         placed.append(height)
-        text = f"{group_word(group, lang=lang)}\n{format_number(y, decimals_of(number), lang=lang)}"
+        text = f"{group_word(number, lang=lang)}\n{format_number(y, decimals_of(number), lang=lang)}"
         axis.annotate(
             text,
             (x, height),
@@ -307,7 +307,7 @@ def _distribution(one: Any, lang: str, marks: Marks) -> Figure:
             text = format_number(e.estimate, decimals_of(e), lang=lang)
             axis.barh(row, e.estimate, height=0.92 * height, color=colours[group])
             axis.annotate(
-                f"{text}  {group_word(group, lang=lang)}" if first_of_group else text,
+                f"{text}  {group_word(e, lang=lang)}" if first_of_group else text,
                 (e.estimate, row),
                 xytext=(3, 0),
                 textcoords="offset points",

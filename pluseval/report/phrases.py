@@ -32,6 +32,7 @@ PHRASES: dict[str, dict[str, Any]] = {
         "described": "{label}: {value}{interval}.",
         "not_testable": "Not testable on these data.",
         "than_others": "compared with the change in the other practices",
+        "than_places": "compared with the change in municipalities elsewhere",
         "than_start": "compared with the start (no comparison practices)",
         "than_reference": "compared with the reference",
         "interval": "{level}% interval {low} to {high}",
@@ -44,6 +45,10 @@ PHRASES: dict[str, dict[str, Any]] = {
         "small_loss": "The difference itself is on the unfavourable side, within that margin.",
         "and": " and ",
         "rests_on_two": "Rests on {programme} programme and {comparison} comparison practices.",
+        "rests_on_places": (
+            "Rests on one region of {programme} municipalities, compared with {comparison} municipalities "
+            "elsewhere."
+        ),
         "rests_on_one": "Rests on {programme} programme practices, without comparison.",
         "rests_on_units": "Rests on {units} independent units.",
         "chance_rare": (
@@ -114,6 +119,7 @@ PHRASES: dict[str, dict[str, Any]] = {
         "described": "{label}: {value}{interval}.",
         "not_testable": "Niet te toetsen met deze gegevens.",
         "than_others": "vergeleken met de verandering bij de andere praktijken",
+        "than_places": "vergeleken met de verandering in gemeenten elders",
         "than_start": "vergeleken met de start (zonder vergelijkingspraktijken)",
         "than_reference": "vergeleken met de referentie",
         "interval": "{level}%-interval {low} tot {high}",
@@ -125,6 +131,9 @@ PHRASES: dict[str, dict[str, Any]] = {
         "rules_out_nothing": "Het interval is onbegrensd en sluit niets uit.",
         "small_loss": "Het verschil zelf ligt aan de ongunstige kant, binnen die marge.",
         "and": " en ",
+        "rests_on_places": (
+            "Berust op één regio van {programme} gemeenten, vergeleken met {comparison} gemeenten elders."
+        ),
         "rests_on_two": "Berust op {programme} programmapraktijken en {comparison} vergelijkingspraktijken.",
         "rests_on_one": "Berust op {programme} programmapraktijken, zonder vergelijking.",
         "rests_on_units": "Berust op {units} onafhankelijke eenheden.",

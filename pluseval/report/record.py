@@ -75,6 +75,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
         "level": counts.level,
         "df_resid": counts.df_resid,
         "names_practices": counts.names_practices,
+        "of": counts.of,
         "cells": cells,
     }
     record["measure"] = {

@@ -192,7 +192,7 @@ def _row(e: Any, lang: str) -> list[str]:
     level = format_number(100 * e.level, 0, lang=lang)
     return [
         e.term,
-        group_word(e.group, lang=lang),
+        group_word(e, lang=lang),
         format_number(e.estimate, digits, lang=lang),
         f"{low} {between} {high} ({level}%)" if low or high else "",
         ""

@@ -326,6 +326,8 @@ def _label(number: Any, lang: str) -> str:
 def _compared_with(number: Any, lang: str) -> str:
     """What a difference is a difference with: the other practices' change, or the own start."""
     words = PHRASES[lang]
+    if number.counts.of == "municipalities":
+        return words["than_places"]
     if number.counts.practices("comparison"):
         return words["than_others"]
     if number.counts.practices("programme"):
@@ -413,7 +415,9 @@ def _how_sure(number: Any, lang: str) -> str:
     words = PHRASES[lang]
     parts = []
     programme, comparison = number.counts.practices("programme"), number.counts.practices("comparison")
-    if programme and comparison:
+    if number.counts.of == "municipalities":
+        parts.append(words["rests_on_places"].format(programme=programme, comparison=comparison))
+    elif programme and comparison:
         parts.append(words["rests_on_two"].format(programme=programme, comparison=comparison))
     elif programme:
         parts.append(words["rests_on_one"].format(programme=programme))
