@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pluseval.errors import DisclosureError, NotFoundError, StaleError
+from pluseval.report.manifest import hash_bytes
 from pluseval.report.read import Results
 from pluseval.report.write import intact
 
@@ -76,7 +78,7 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
         shutil.copytree(run, part, dirs_exist_ok=True)
         label = f"{results.source_label}.\n" if results.source_label else ""
         text = _README.format(run=results.manifest["run"], study=results.manifest["study"], label=label)
-        (part / "README.txt").write_text(text, encoding="utf-8", newline="\n")
+        _add(part, "README.txt", text.encode())
         if to.is_dir():
             old = Path(tempfile.mkdtemp(prefix=f".{to.name}.old.", dir=to.parent))
             os.replace(to, old / "old")
@@ -98,6 +100,16 @@ def require_intact(run: Path) -> None:
         raise StaleError(
             f"files of the run {Path(run).name!r} were changed after it was written; run the evaluation again"
         )
+
+
+def _add(folder: Path, name: str, content: bytes) -> None:
+    """Add a file to a written run, and its hash to the manifest: what no manifest names is no part of it."""
+    (folder / name).write_bytes(content)
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["outputs"] = dict(sorted({**manifest["outputs"], name: hash_bytes(content)}.items()))
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    file.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _refuse_difference(old: Results, new: Results) -> None:
