@@ -108,8 +108,9 @@ def two_windows(
         if len(present) != 2:
             found = f"{len(present)} ({', '.join(map(str, present))})"
             raise DesignError(
-                f"{asked_by} needs 2 periods, found {found}; name them with periods=({present[0]}, {present[-1]}) "
-                "or windows=((first, last), (first, last)); use staggered_did or event_study for more"
+                f"{asked_by} needs 2 periods, found {found}; name them with "
+                f"periods=({present[0]}, {present[-1]}) or "
+                "windows=((first, last), (first, last)); use staggered_did or event_study for more"
             )
         periods = present
     if windows is not None:
