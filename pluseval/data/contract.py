@@ -7,164 +7,40 @@ value of a person can reach a message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 from pluseval.data.conversion import convert
 from pluseval.data.declaration import Column, Rule, Table
 from pluseval.data.engine import Raw
+from pluseval.data.findings import RULES, Failure, Outcome, Policy, ValidationReport
 from pluseval.data.schema import ORPHAN, TABLES
-from pluseval.errors import ContractError, NotFoundError, PlusevalError, UnreadableError
-
-Outcome = Literal["error", "waivable", "waived", "drop", "count"]
-
-# What a generic rule says; rules of a table carry their own words.
-RULES: Mapping[str, str] = {
-    "missing_table": "the table is required and there is no such file or table",
-    "unreadable": "the file cannot be read",
-    "no_rows": "the table has no row",
-    "missing_column": "the column is required and absent",
-    "ambiguous_file": "there are several files of that name",
-    "type": "the column has another type than the contract",
-    "not_convertible": "the text does not stand for such a value",
-    "null": "the value is required and empty",
-    "range": "the value lies outside the limits",
-    "allowed": "the value is not one of those allowed",
-    "unique_key": "the key occurs more than once (rows beyond the first)",
-    "missing_key": "the key is required in study.toml, or in [study] of the mapping",
-    "study_value": "the value is not one that the contract allows",
-    "no_partner": "no row of the joined source has this key",
-    "missing_code": "declared missing codes, emptied",
-}
-_STRUCTURE = ("missing_table", "unreadable")
+from pluseval.errors import UnreadableError
 
 
 class Window(Protocol):
     """The years of a study, as the rules of ``schema`` read them."""
 
-    first_year: int
-    last_year: int
-    complete_through: int | None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A rule that rows of a table break: where, which and how many; never a value.
-
-    Parameters
-    ----------
-    table, column, rule : str
-        Where, and the rule's key.
-    count : int
-        Rows (1 where the table or column as a whole fails).
-    severity : {"error", "waivable", "waived", "drop", "count"}
-        ``error`` and ``waivable`` stop a study; ``waived`` rows are kept, ``drop`` rows removed, ``count``
-        rows kept and counted.
-    detail : str
-        What holds, in words; for a waiver or a drop of the mapping, its reason.
-    """
-
-    table: str
-    column: str
-    rule: str
-    count: int
-    severity: Outcome = "error"
-    detail: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.table}.{self.column}" if self.column else self.table
-        words = f": {self.detail}" if self.detail else ""
-        rows = (
-            ""
-            if self.rule in (*_STRUCTURE, "missing_column", "missing_key", "no_rows", "study_value")
-            else (f" in {self.count} row{'s' if self.count != 1 else ''}")
-        )
-        return f"{place}: {self.rule}{rows}{words}"
-
-
-@dataclass(frozen=True)
-class ValidationReport:
-    """Everything that validation found, in counts.
-
-    Parameters
-    ----------
-    failures : tuple of Failure
-        What stops the study; empty where it is valid.
-    dropped, waived, counted : tuple of Failure
-        Rows removed; rules waived with a reason; rows that were only counted (corrections, missing codes).
-    rows : mapping of str to int
-        Rows of each table, as given.
-    """
-
-    failures: tuple[Failure, ...] = ()
-    dropped: tuple[Failure, ...] = ()
-    waived: tuple[Failure, ...] = ()
-    counted: tuple[Failure, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
+    @property
+    def first_year(self) -> int:
+        """First calendar year."""
+        ...
 
     @property
-    def ok(self) -> bool:
-        """Whether the study meets the contract."""
-        return not self.failures
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per finding: ``table, column, rule, count, severity, detail``; failures first."""
-        found = [*self.failures, *self.dropped, *self.waived, *self.counted]
-        names = ["table", "column", "rule", "count", "severity", "detail"]
-        return pd.DataFrame([[getattr(f, n) for n in names] for f in found], columns=names)
-
-    def error(self, name: str = "the study") -> PlusevalError | None:
-        """The error that these failures amount to, with its exit code; None where there is none.
-
-        A study with an unreadable file is an `UnreadableError`; one that only lacks tables a `NotFoundError`;
-        anything else a `ContractError`. The message lists every failure.
-        """
-        if self.ok:
-            return None
-        lines = [f"{name} does not meet the data contract ({len(self.failures)} failures):"]
-        lines += [f"  {failure}" for failure in self.failures]
-        if any(f.severity == "waivable" for f in self.failures):
-            lines.append("  (a waivable rule: correct the data, or waive it in mapping.toml with a reason)")
-        message = "\n".join(lines)
-        rules = {f.rule for f in self.failures}
-        if "unreadable" in rules:
-            error: PlusevalError = UnreadableError(message)
-        elif rules == {"missing_table"}:
-            error = NotFoundError(message)
-        else:
-            return ContractError(message, self.failures)
-        error.failures = self.failures  # type: ignore[attr-defined]
-        return error
+    def last_year(self) -> int:
+        """Last calendar year."""
+        ...
 
     @property
-    def exit_code(self) -> int:
-        """0 where valid; else the exit code of ``error()``."""
-        error = self.error()
-        return 0 if error is None else error.exit_code
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Which rules the caller waived or turned into counted removals, each with its reason."""
-
-    waive: Mapping[str, str] = field(default_factory=dict)
-    drop: Mapping[str, str] = field(default_factory=dict)
-
-    def of(self, table: str, rule: Rule) -> tuple[Outcome, str]:
-        """The outcome of a rule, and the reason or the rule in words."""
-        for name in (f"{table}.{rule.key}", rule.key):
-            if name in self.drop and rule.droppable:
-                return "drop", self.drop[name]
-            if name in self.waive and rule.severity == "waivable":
-                return "waived", self.waive[name]
-        return rule.severity, rule.description
+    def complete_through(self) -> int | None:
+        """Last year whose claims are complete; None where the study has none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -336,15 +212,16 @@ def _check_table(prepared: Prepared, window: Window, policy: Policy) -> tuple[in
         if column.name not in prepared.absent:
             for rule, bad in _limits(t, column):
                 add(column.name, rule, "error", column.limits, bad)
-    for rule in spec.rules:
-        if rule.bad is None or (rule.key == "complete_through" and window.complete_through is None):
+    for declared in spec.rules:
+        if declared.bad is None or (declared.key == "complete_through" and window.complete_through is None):
             continue
-        severity, detail = policy.of(spec.name, rule)
-        if rule.key in drops:
-            add(rule.column, rule.key, "drop", detail, _not_yet(rule.bad(t, window), gone))
-            gone.append(rule.bad(t, window))
+        bad = declared.bad(t, window)
+        severity, detail = policy.of(spec.name, declared)
+        if declared.key in drops:
+            add(declared.column, declared.key, "drop", detail, _not_yet(bad, gone))
+            gone.append(bad)
         else:
-            add(rule.column, rule.key, severity, detail, rule.bad(t, window))
+            add(declared.column, declared.key, severity, detail, bad)
     counts = counts_of(t.aggregate(**made), spec.name)
     findings = [
         Failure(spec.name, column, rule, counts[key], severity, detail)
@@ -456,8 +333,3 @@ def _check_ends(
         where = f"the rows of {count} treated practice{'s' if count > 1 else ''} in {evidence} stop early; "
         found.append(Failure("practices", "practice_id", rule.key, count, severity, where + detail))
     return found
-
-
-def with_failures(report: ValidationReport, extra: tuple[Failure, ...]) -> ValidationReport:
-    """The same report with failures found before the tables were read, put first."""
-    return replace(report, failures=(*extra, *report.failures))

@@ -18,7 +18,7 @@ from pluseval.errors import DesignError, UnreadableError
 
 CHUNK_BYTES = 1 << 20
 # Enough of a file to see its delimiter and its decimal mark.
-SAMPLE_BYTES = 4 << 20
+SAMPLE_BYTES = 1 << 19
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def open_engine(*, memory_limit: str | None = None, threads: int | None = None) 
     ibis.backends.duckdb.Backend
     """
     spill = Path(tempfile.gettempdir()) / f"pluseval-{uuid.uuid4().hex}"
-    config: dict[str, str | int] = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit or os.environ.get("PLUSEVAL_MEMORY_LIMIT", DEFAULT_MEMORY_LIMIT),
         "temp_directory": str(spill),
         # Research environments have no internet, and an evaluation must not depend on a download.

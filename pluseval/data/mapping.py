@@ -15,11 +15,11 @@ import ibis
 import ibis.expr.types as ir
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pluseval.data.contract import Policy
 from pluseval.data.conversion import convert
 from pluseval.data.csv_files import CsvOptions
 from pluseval.data.declaration import Column, Table
 from pluseval.data.engine import CodeFlag, Raw
+from pluseval.data.findings import Policy
 from pluseval.data.schema import STUDY_KEYS, TABLES
 from pluseval.errors import ContractError, DesignError, NotFoundError, UnreadableError
 
@@ -365,7 +365,7 @@ def _sum_by_year(
         return sum(parts[1:], parts[0])
 
     if spec.year in constants:
-        names = lists.get(int(constants[spec.year]), [])
+        names = lists.get(int(str(constants[spec.year])), [])
         if not names:
             return ibis.null(column.engine_type), [f"a list for {constants[spec.year]}"]
         lacking = [n for n in names if find(n) is None]

@@ -24,7 +24,7 @@ def read_statistical(engine: Backend, path: Path, suffix: str) -> Raw:
     """A ``.sav`` or ``.dta`` file; user-missing codes declared in it are emptied and counted."""
     reader: Callable = pyreadstat.read_sav if suffix == ".sav" else pyreadstat.read_dta
     # User-missing codes of SPSS are read as they are, so that they can be counted by reason.
-    extra = {"user_missing": True} if suffix == ".sav" else {}
+    extra: dict[str, Any] = {"user_missing": True} if suffix == ".sav" else {}
     try:
         _, meta = reader(str(path), metadataonly=True, **extra)
         chunks = pyreadstat.read_file_in_chunks(reader, str(path), chunksize=CHUNK_ROWS, **extra)

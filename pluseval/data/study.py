@@ -9,7 +9,7 @@ from types import MappingProxyType
 import ibis.expr.types as ir
 import pandas as pd
 
-from pluseval.data.contract import ValidationReport
+from pluseval.data.findings import ValidationReport
 from pluseval.data.links import resolved
 from pluseval.data.schema import OUTCOME_TABLES, TABLES
 from pluseval.data.source import Kind, Source

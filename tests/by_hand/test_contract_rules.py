@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pluseval.data.load import load_study, validate
+from pluseval.data.schema import OUTCOME_TABLES
 from pluseval.errors import ContractError, NotFoundError
 
 WINDOW = {"kind": "real", "first_year": 2015, "last_year": 2018, "complete_through": 2018}
@@ -114,8 +115,7 @@ def test_the_study_as_drawn_is_valid():
 def test_one_bad_cell_is_one_failure(table: str, column: str, value: object, rule: str):
     tables = put(table, column, value)
     outcome = "surveys" if table == "practices" else table
-    needed = {"practices", outcome} | ({"practice_years"} if table == "referrals" else set())
-    needed |= {"surveys"} if table == "practice_years" else set()
+    needed = {"practices", "practice_years", outcome if outcome in OUTCOME_TABLES else "surveys"}
     failures = found({name: rows for name, rows in tables.items() if name in needed})
     counts = {(t, c, r) for t, c, r, _ in failures}
     assert (table, column, rule) in counts

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pluseval.data import load
+from pluseval.data import opening
 from pluseval.data.dummy import dummy
 from pluseval.data.engine import open_engine
 from pluseval.data.load import load_study, validate
@@ -192,6 +192,7 @@ def test_all_kinds_of_failure_come_in_one_report(tmp_path: Path):
         ('kind = "real"', 'kind = "public"', "kind"),
         ("first_year = 2013", 'first_year = "2013"', "first_year"),
         ("first_year = 2013", "first_year = 2021", "first_year"),
+        ("complete_through = 2020", "complete_through = 2012", "complete_through"),
         ('name = "dummy"', 'nmae = "dummy"', "nmae"),
         ('name = "dummy"', 'schema_version = "2"', "schema_version"),
     ],
@@ -252,7 +253,7 @@ def test_validation_asks_for_counts_only(tmp_path: Path, monkeypatch, suffix: st
         engine.con = _Watched(engine.con, fetched)
         return engine
 
-    monkeypatch.setattr(load, "open_engine", watched_engine)
+    monkeypatch.setattr(opening, "open_engine", watched_engine)
     report = validate(folder)
     assert report.ok is not broken
     # The names and types of columns come by DESCRIBE.
@@ -261,6 +262,17 @@ def test_validation_asks_for_counts_only(tmp_path: Path, monkeypatch, suffix: st
     for result in counts:
         (row,) = result.to_pylist()
         assert all(isinstance(cell, int | Decimal | None) for cell in row.values())
+
+
+def test_the_report_reads_as_text_and_raises_its_error(tmp_path: Path):
+    folder = write(tmp_path / "study")
+    assert "meets the data contract" in str(validate(folder))
+    validate(folder).raise_if_failed()
+    change(folder, "surveys", cell("nps", 11))
+    report = validate(folder)
+    assert "surveys.nps: range in 1 row: 0 to 10 points" in str(report)
+    with pytest.raises(ContractError):
+        report.raise_if_failed()
 
 
 def test_validation_writes_nothing_into_the_folder(tmp_path: Path):
