@@ -108,6 +108,7 @@ def callaway_santanna_map(
     comparison: str = "not_yet_treated",
     anticipation: float = 0,
     kind: str = "simple",
+    key: float | None = None,
     transition: float = 0,
 ) -> StaggeredMap:
     """The overall Callaway-Sant'Anna effect as a linear map, for the counts of entries in ``entry``.
@@ -118,11 +119,14 @@ def callaway_santanna_map(
         0, infinity, NaN or later than the last period for never treated.
     periods, comparison, anticipation : as in :func:`pluseval.numerics.staggered.group_time_att`
     kind, transition : as in :func:`pluseval.numerics.staggered_average.aggregate_att`
+    key : float, optional
+        One event time, cohort or period of ``kind`` instead of its overall figure.
 
     Raises
     ------
     DesignError
-        No never-treated or no treated unit, or units treated from the start.
+        A key that ``kind`` does not have, no never-treated or no treated unit, or units treated from the
+        start.
 
     Examples
     --------
@@ -135,9 +139,14 @@ def callaway_santanna_map(
     treated = cohorts[:-1]
     cells = att_cells(treated, periods=periods, comparison=comparison, anticipation=anticipation)
     shares = counts[:-1] / counts.sum()
-    _, _, _, (theta, gradient) = aggregation_weights(
+    keys, each, gradients, (theta, gradient) = aggregation_weights(
         cells.group, cells.period, cohorts=treated, shares=shares, kind=kind, transition=transition
     )
+    if key is not None:
+        if key not in keys:
+            raise DesignError(f"kind={kind!r} has no key {key}; choose from {keys.tolist()}")
+        position = int(np.flatnonzero(keys == key)[0])
+        theta, gradient = each[:, position], gradients[position]
     n_cells = theta.size
     change = np.zeros((n_cells, periods.size))
     change[np.arange(n_cells), cells.period_at] += 1

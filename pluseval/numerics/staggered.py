@@ -51,8 +51,9 @@ class GroupTimeAtt:
     group, period : (K,) arrays
         Entry cohort and period of each effect.
     att, se : (K,) arrays
-        Effect, and its analytic standard error (NaN for the base period of ``base="universal"``, which is 0
-        by choice).
+        Effect, and its analytic standard error. It takes cohorts as large: one of few units is made to look
+        too precise, one of a single unit adds no error at all; test by permutation then. (NaN for the base
+        period of ``base="universal"``, which is 0 by choice).
     influence : (N, K) array
         Influence function: ``att - truth`` is about its mean over units.
     cohorts, shares : (G,) arrays
@@ -283,27 +284,28 @@ def _att_and_influence(
     size = onehot.T.astype(float) @ weight_seen  # (C, T)
     total = onehot.T.astype(float) @ (weight_seen * filled)
     n_units = y.shape[0]
-    att, columns, estimable = [], [], np.zeros(cells.group.size, bool)
-    for k in range(cells.group.size):
-        t, b = cells.period_at[k], cells.base_at[k]
-        effect, influence = 0.0, np.zeros(n_units)
-        sides = ((cells.treated[k], 1.0), (cells.control[k], -1.0))
-        if any(size[cohorts, at].sum() <= 0 for cohorts, _ in sides for at in (t, b)):
-            continue
-        estimable[k] = True
-        if t != b:
-            for cohorts, sign in sides:
-                inside = onehot[:, cohorts].any(axis=1)
-                for at, direction in ((t, sign), (b, -sign)):
-                    mean = total[cohorts, at].sum() / size[cohorts, at].sum()
-                    effect += direction * mean
-                    share = inside * weight_seen[:, at] / size[cohorts, at].sum()
-                    influence += direction * n_units * share * (filled[:, at] - mean)
-        att.append(effect)
-        columns.append(influence)
-    if not att:
+    ends = np.stack([cells.period_at, cells.base_at], axis=1)
+    filled_cells = [
+        all(size[np.ix_(side, at)].sum(axis=0).min() > 0 for side in (treated, control))
+        for treated, control, at in zip(cells.treated, cells.control, ends, strict=True)
+    ]
+    estimable = np.array(filled_cells, bool)
+    if not estimable.any():
         raise DesignError("no effect can be estimated: every cell lacks treated or comparison values")
-    return np.array(att), np.stack(columns, axis=1), estimable
+    att = np.zeros(int(estimable.sum()))
+    influence = np.zeros((n_units, att.size), order="F")
+    for column, k in enumerate(np.flatnonzero(estimable)):
+        t, b = ends[k]
+        if t == b:
+            continue
+        for cohorts, sign in ((cells.treated[k], 1.0), (cells.control[k], -1.0)):
+            rows = np.flatnonzero(onehot[:, cohorts].any(axis=1))
+            for at, direction in ((t, sign), (b, -sign)):
+                mean = total[cohorts, at].sum() / size[cohorts, at].sum()
+                att[column] += direction * mean
+                share = weight_seen[rows, at] / size[cohorts, at].sum()
+                influence[rows, column] += direction * n_units * share * (filled[rows, at] - mean)
+    return att, influence, estimable
 
 
 def influence_standard_error(influence: np.ndarray) -> np.ndarray:

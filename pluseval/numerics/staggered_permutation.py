@@ -29,6 +29,7 @@ def staggered_permutation_test(
     comparison: str = "not_yet_treated",
     anticipation: float = 0,
     kind: str = "simple",
+    key: float | None = None,
     transition: float = 0,
     dose: np.ndarray | None = None,
     statistic: str = "studentised",
@@ -48,7 +49,7 @@ def staggered_permutation_test(
     periods : (T,) array
     seed : int
     estimator : {"callaway_santanna", "imputation"}
-    comparison, anticipation, kind : as for Callaway and Sant'Anna; see
+    comparison, anticipation, kind, key : as for Callaway and Sant'Anna; see
         :func:`pluseval.numerics.reassignment.callaway_santanna_map`
     transition : float
         Length of time from entry that is left out of the average (a first year treated in part).
@@ -101,6 +102,10 @@ def staggered_permutation_test(
     if not np.isfinite(y).all():
         raise DesignError(f"{int((~np.isfinite(y)).sum())} unit-periods are missing; keep complete units")
     if estimator == "imputation":
+        if kind != "simple" or key is not None or anticipation != 0:
+            raise DesignError(
+                "kind, key and anticipation belong to estimator='callaway_santanna'; leave them out"
+            )
         effect = imputation_map(start, periods=periods, transition=transition)
     else:
         effect = callaway_santanna_map(
@@ -109,8 +114,11 @@ def staggered_permutation_test(
             comparison=comparison,
             anticipation=anticipation,
             kind=kind,
+            key=key,
             transition=transition,
         )
+    if kind == "dynamic" and key is not None and key < transition:
+        raise DesignError(f"event time {key} is before any effect that counts; test leads by untreated_leads")
     exposed = (periods >= start[:, None]).astype(float) if dose is None else np.asarray(dose, float)
     if exposed.shape != y.shape or not np.isfinite(exposed).all():
         raise DesignError(f"dose must be {y.shape} finite shares, found {exposed.shape}")

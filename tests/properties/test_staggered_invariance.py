@@ -214,6 +214,34 @@ TESTS = {
 }
 
 
+def test_one_event_time_can_be_reassigned_by_itself(panel):
+    average = aggregate_att(group_time_att(**panel), kind="dynamic")
+    for key, att, se in zip(average.key, average.att, average.se, strict=True):
+        effect = callaway_santanna_map(panel["entry"], periods=PERIODS, kind="dynamic", key=key)
+        out = reassigned_att(panel["y"], entries=panel["entry"][None], effect=effect, small_sample=False)
+        assert (out.estimate[0], out.se[0]) == pytest.approx((att, se), **CLOSE)
+    made = staggered_permutation_test(**panel, kind="dynamic", key=1, draws=199, seed=1)
+    assert made.estimate == pytest.approx(average.att[average.key == 1][0])
+    with pytest.raises(DesignError, match="no key 9"):
+        staggered_permutation_test(**panel, kind="dynamic", key=9, seed=1)
+    with pytest.raises(DesignError, match="belong to"):
+        staggered_permutation_test(**panel, estimator="imputation", kind="dynamic", seed=1)
+    with pytest.raises(DesignError, match="leads"):
+        staggered_permutation_test(**panel, kind="dynamic", key=-2, seed=1)
+
+
+def test_a_cohort_of_one_unit_adds_no_error_and_can_be_tested_by_its_rank(panel):
+    """Documented: the analytic error is that of the comparison units; the bare effect can be ranked."""
+    rows = np.append(np.flatnonzero(panel["entry"] == 0), 24)
+    alone = {"y": panel["y"][rows], "entry": panel["entry"][rows], "periods": PERIODS}
+    out = group_time_att(**alone)
+    changes = np.diff(alone["y"][:-1], axis=1)
+    assert out.se[0] == pytest.approx(changes[:, 0].std() / np.sqrt(24))
+    made = staggered_permutation_test(**alone, statistic="coefficient", draws=99, seed=1)
+    assert made.exact
+    assert made.n_possible == 25
+
+
 @pytest.mark.parametrize("name", TESTS)
 def test_p_at_each_interval_end_is_alpha_within_one_draw(name, panel):
     made = staggered_permutation_test(**panel, **TESTS[name], draws=999, seed=3)

@@ -152,7 +152,7 @@ def test_mpdta_with_universal_base_equals_r(mpdta, mpdta_values):
 
 
 def test_the_group_average_counts_each_cohort_where_r_counts_the_first(referrals, reference):
-    """A deliberate difference from did 2.1.2, of the size its slip predicts; with one cohort there is none."""
+    """A deliberate difference from did 2.1.2, of the size its slip predicts; none with one cohort."""
     r = reference("did_att_gt_referrals")["results"]["referrals_dr_nevertreated_none"]
     own = group_time_att(**referrals, comparison="never_treated")
     average = aggregate_att(own, kind="group")
