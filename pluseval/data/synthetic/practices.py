@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtri
@@ -116,11 +117,16 @@ def _over_years(sizes: np.ndarray, parameters: Parameters, rng: np.random.Genera
 
 
 def _dose(starts: list[date | None], years: tuple[int, ...]) -> np.ndarray:
-    dose = np.zeros((len(starts), len(years)))
-    for i, start in enumerate(starts):
-        if start is None:
-            continue
-        for j, year in enumerate(years):
-            length = (date(year + 1, 1, 1) - date(year, 1, 1)).days
-            dose[i, j] = np.clip((date(year + 1, 1, 1) - start).days / length, 0, 1)
-    return dose
+    return np.array([_parts_of_years(start, years) for start in starts])
+
+
+@lru_cache(maxsize=256)
+def _parts_of_years(start: date | None, years: tuple[int, ...]) -> tuple[float, ...]:
+    """The part of each year that follows a start; a few dates serve thousands of studies."""
+    if start is None:
+        return (0.0,) * len(years)
+    ends = [date(year + 1, 1, 1) for year in years]
+    days = [(end - date(end.year - 1, 1, 1)).days for end in ends]
+    return tuple(
+        min(max((end - start).days / length, 0.0), 1.0) for end, length in zip(ends, days, strict=True)
+    )
