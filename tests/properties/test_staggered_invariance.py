@@ -147,6 +147,15 @@ def test_without_never_treated_the_last_cohort_serves_until_it_enters(panel):
         group_time_att(**alone, comparison="never_treated")
 
 
+def test_without_never_treated_sun_abraham_is_callaway_santanna_against_the_last_cohort(panel):
+    rows = panel["entry"] > 0
+    alone = {"y": panel["y"][rows], "entry": panel["entry"][rows], "periods": PERIODS}
+    made, expected = sun_abraham(**long_form(alone)), group_time_att(**alone)
+    after = expected.period >= expected.group
+    assert np.unique(made.cohort).tolist() == [2016]
+    assert made.coef[made.event_time >= 0] == pytest.approx(expected.att[after], **CLOSE)
+
+
 def test_one_cohort_makes_all_estimators_differences_from_the_never_treated(panel):
     rows = panel["entry"] != 2018
     one = {"y": panel["y"][rows], "entry": panel["entry"][rows], "periods": PERIODS}
