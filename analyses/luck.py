@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from pluseval.data.frame import Measure
@@ -41,7 +43,7 @@ def p_values(plan: LuckChoice, *, first: int, last: int) -> EstimateSet:
             parameters, seeds=plan.studies, seed=plan.seed, effects=effects, first=first, last=last
         )
         below = [float(np.mean(values <= edge)) if edge else 0.0 for edge in edges]
-        for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        for place, (low, high) in enumerate(pairwise(edges)):
             shares.append(
                 described_share(
                     f"p {low:g}-{high:g}" if low else f"p up to {high:g}",

@@ -130,7 +130,8 @@ def described(panel: VektisPanel, kind: str) -> list[EstimateSet]:
         found = indirectly_standardise(top.to_numpy(), base.to_numpy())
         expected = "expected at the national rates of sex and 5-year age class, REST row left out"
         own = np.flatnonzero(inside)
-        told = [(top.index[k].title(), found.ratio[k], Counts(counts.cells[:1], of="municipalities")) for k in own]
+        alone = Counts(counts.cells[:1], of="municipalities")
+        told = [(top.index[k].title(), found.ratio[k], alone) for k in own]
         pooled = found.observed[own].sum() / found.expected[own].sum()
         shared = {"source": source, "at": year, "contrast": expected}
         ratios += [

@@ -100,7 +100,7 @@ def synthesize(
         int | None, typer.Option(help="Number of enlisted patients over all practices.")
     ] = None,
 ) -> None:
-    """Make a synthetic study with a known truth (truth.json); an earlier synthetic study there is replaced."""
+    """Make a synthetic study with a known truth (truth.json); an earlier one there is replaced."""
     from pluseval.data.synthetic import Parameters
     from pluseval.data.synthetic import synthesize as make
 
@@ -129,7 +129,8 @@ def run(
     from pluseval.pipeline.run import run as evaluate_data
 
     with _progress("Evaluate") as progress:
-        done = [evaluate_data(d, plan=plan, out=out, progress=progress) for d in data or [None]]
+        paths: list[Path | None] = list(data) if data else [None]
+        done = [evaluate_data(path, plan=plan, out=out, progress=progress) for path in paths]
     for one in done:
         typer.echo(one.summary())
 
@@ -139,7 +140,7 @@ def release(
     results: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option(help="The folder of the bundle to make.")],
 ) -> None:
-    """Turn a run into a bundle that may leave: tables, figures, manifest, and what was suppressed by which rule."""
+    """Turn a run into a bundle that may leave, with what was suppressed and by which rule."""
     from pluseval.pipeline.bundle import make_bundle
 
     typer.echo(make_bundle(results, to).summary())
@@ -184,7 +185,7 @@ def evaluate(
     released: Annotated[Path | None, typer.Option(help="The last released bundle, to compare with.")] = None,
     out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
 ) -> None:
-    """What CI does with new data: validate, run, release, compare, build the book, check that nothing is stale."""
+    """What CI does with new data: validate, run, release, compare, build; nothing stale or disclosive leaves."""
     from pluseval.pipeline.evaluate import evaluate as evaluate_all
 
     with _progress("Evaluate") as progress:

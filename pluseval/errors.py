@@ -6,7 +6,7 @@
     ├── ContractError          5   data that break the declared contract (all failures at once)
     ├── PlanError              6   an analysis plan that is not valid or not met
     ├── DesignError            7   a design that cannot answer the question asked of it
-    │   └── ConditionedError   8   a conditioned synthetic study used to measure error rates, power or recovery
+    │   └── ConditionedError   8   a conditioned synthetic study used to measure error rates or power
     ├── DisclosureError        9   a result that may not leave
     ├── StaleError            10   results or a book that no longer match data, plan, code or versions
     └── ComparisonError       11   two sets of results that cannot be compared

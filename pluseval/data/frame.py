@@ -155,6 +155,8 @@ class AnalysisFrame:
         within = unit != cluster
         entries = data[entry].astype(float)
         if persons:
+            if data[persons].isna().any():
+                raise DesignError(f"from_pandas: {persons} is missing in some rows; give 0 where unknown")
             counts = data[persons].astype("int64")
         else:
             counts = pd.Series(int(within), index=data.index, dtype="int64")

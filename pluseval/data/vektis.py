@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 from pluseval.data.frame import Loss
 from pluseval.data.geography import MERGERS, SPLIT, canonical, load_geography, load_mergers
 from pluseval.data.source import Source
-from pluseval.data.vektis_file import VektisFile, key_columns_present, read_vektis_file
+from pluseval.data.vektis_file import FileFailure, VektisFile, key_columns_present, read_vektis_file
 from pluseval.errors import ContractError, NotFoundError
 
 SOURCE_LINE = "bron: Vektis"
@@ -155,7 +155,7 @@ def load_vektis(folder: str | Path, *, mergers: Mapping[str, str] | str | Path |
     )
 
 
-def _vektis_files(root: Path):
+def _vektis_files(root: Path) -> Iterator[Path]:
     if root.is_dir():
         for pattern in _DEPTH:
             for path in sorted(root.glob(pattern)):
@@ -173,7 +173,9 @@ def _mergers(paths: list[Path], mergers: Mapping[str, str] | str | Path | None) 
 
 
 def _read_all(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> list[VektisFile]:
-    files, failures, messages = [], [], []
+    files: list[VektisFile] = []
+    failures: list[FileFailure] = []
+    messages: list[str] = []
     for path in paths:
         try:
             files.append(read_vektis_file(path, connection=connection))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
@@ -63,7 +62,8 @@ _LENGTH = 32  # the 2023 file cuts names at 32 characters
 _AGE = r"^([0-9]+) t/m ([0-9]+) jaar$"
 
 
-class FileFailure(NamedTuple):
+@dataclass(frozen=True)
+class FileFailure:
     """A way in which a file breaks its contract: where, which rule, how often."""
 
     table: str
@@ -158,7 +158,7 @@ def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection)
         raise UnreadableError(
             f"{path.name} cannot be read: {reason}. Is it cut off? Download it again from vektis.nl"
         ) from None
-    rows = connection.execute(f"SELECT count(*) FROM {_quoted(raw)}").fetchone()[0]
+    rows = _one_row(connection, f"SELECT count(*) FROM {_quoted(raw)}")[0]
     if rows == 0:
         raise UnreadableError(f"{path.name} has a header and no row; download it again from vektis.nl")
     negative = _check(connection, path.name, raw, numbers)
@@ -167,7 +167,7 @@ def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection)
     names = connection.execute(
         f"SELECT DISTINCT municipality FROM {_quoted(relation)} WHERE NOT is_rest ORDER BY 1"
     ).fetchall()
-    cells = connection.execute(f"SELECT count(*) FROM {_quoted(relation)} WHERE NOT is_rest").fetchone()[0]
+    cells = _one_row(connection, f"SELECT count(*) FROM {_quoted(relation)} WHERE NOT is_rest")[0]
     return VektisFile(
         name=path.name,
         year=year,
@@ -177,6 +177,13 @@ def read_vektis_file(path: str | Path, *, connection: duckdb.DuckDBPyConnection)
         negative_items=negative,
         n_columns=len(header),
     )
+
+
+def _one_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple:
+    """The single row of an aggregate, which is always there."""
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row
 
 
 def _quoted(name: str) -> str:
@@ -223,7 +230,7 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, raw: str, numbers: 
     parts += [f"count(*) FILTER ({c} < 0)" for c in numbers]
     parts += [f"count(*) FILTER ({' + '.join(f'{e}::INT' for e in empty)} IN (1, 2))"]
     parts += [f"count(*) FILTER (NOT {empty[0]} AND upper(geslacht) NOT IN ('M', 'V'))"]
-    counts = connection.execute(f"SELECT {', '.join(parts)} FROM {_quoted(raw)}").fetchone()
+    counts = _one_row(connection, f"SELECT {', '.join(parts)} FROM {_quoted(raw)}")
     n = len(numbers)
     bad, negative, (partial, sex) = (
         counts[:n],
@@ -268,10 +275,11 @@ def _tidy(connection: duckdb.DuckDBPyConnection, raw: str, relation: str, year: 
 
 
 def _check_keys(connection: duckdb.DuckDBPyConnection, name: str, relation: str) -> None:
-    ages, total, keys = connection.execute(
+    ages, total, keys = _one_row(
+        connection,
         f"""SELECT count(*) FILTER (NOT is_rest AND (age_from IS NULL OR age_from % 5 <> 0 OR age_from > 90)),
-            count(*), count(DISTINCT (municipality, sex, age_from, is_rest)) FROM {_quoted(relation)}"""
-    ).fetchone()
+            count(*), count(DISTINCT (municipality, sex, age_from, is_rest)) FROM {_quoted(relation)}""",
+    )
     failures = [FileFailure(name, "leeftijdsklasse", "not one of the 19 age classes", ages)] * bool(ages)
     if not ages and total > keys:
         failures.append(FileFailure(name, ", ".join(KEY_COLUMNS), "duplicate key", total - keys))

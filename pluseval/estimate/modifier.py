@@ -113,6 +113,11 @@ def scaled(estimate: Estimate, factor: float, *, unit: str, unit_nl: str, term: 
         raise DesignError("scaled: a difference is multiplied by a positive factor")
     measure = replace(estimate.measure, difference_unit=unit, difference_unit_nl=unit_nl, decimals=0)
     interval, test = estimate.interval, estimate.test
+
+    def ends(level: float) -> tuple[float, float]:
+        low, high = estimate.conf_int(level)
+        return low * factor, high * factor
+
     return replace(
         estimate,
         term=term,
@@ -123,6 +128,6 @@ def scaled(estimate: Estimate, factor: float, *, unit: str, unit_nl: str, term: 
         margin=None if estimate.margin is None else estimate.margin * factor,
         measure=measure,
         notes=(*estimate.notes, note),
-        interval=None if interval is None else lambda level: tuple(e * factor for e in interval(level)),
+        interval=None if interval is None else ends,
         test=None if test is None else lambda value: test(value / factor),
     )

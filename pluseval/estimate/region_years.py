@@ -66,6 +66,11 @@ def region_event_study(
 def _turned(e: Estimate) -> Estimate:
     """The same change read backwards: the earlier year minus the reference."""
     interval, test = e.interval, e.test
+
+    def ends(level: float) -> tuple[float, float]:
+        low, high = e.conf_int(level)
+        return -high, -low
+
     sheet = replace(
         e.estimand, contrast=f"{e.estimand.contrast}; read backwards, from the later to the earlier year"
     )
@@ -76,7 +81,7 @@ def _turned(e: Estimate) -> Estimate:
         conf_low=-e.conf_high,
         conf_high=-e.conf_low,
         estimand=sheet,
-        interval=None if interval is None else lambda level: tuple(-end for end in reversed(interval(level))),
+        interval=None if interval is None else ends,
         test=None if test is None else lambda value: test(-value),
     )
 

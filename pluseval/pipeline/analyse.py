@@ -88,7 +88,7 @@ def estimate_of(
 ) -> Estimate:
     """One planned contrast of one outcome: the primary one, or a variation of it."""
     v = variation or Variation(name="primary")
-    chosen = {
+    chosen: dict[str, Any] = {
         "inference": inference_of(v.inference or outcome.inference),
         "margin": outcome.margin,
         "average": v.average or plan.estimand.average,

@@ -162,7 +162,8 @@ def require_fresh(html: Path, folders: Sequence[Path]) -> None:
 
 def _evaluate(data: Sequence[Path] | None, plan: Path | None, out: Path, progress: Progress) -> list[Path]:
     place = out.parent / "results" if out == locate("book") else out / "results"
-    return [run(d, plan=plan, out=place, reuse=True, progress=progress).folder for d in data or [None]]
+    paths: list[Path | None] = list(data) if data else [None]
+    return [run(path, plan=plan, out=place, reuse=True, progress=progress).folder for path in paths]
 
 
 def _run_name(folder: Path) -> str:

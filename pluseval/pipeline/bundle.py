@@ -122,14 +122,17 @@ def _refuse_difference(old: Results, new: Results) -> None:
             continue
         past_persons, past_practices = before[key]
         few_practices = 0 < abs(practices - past_practices) < least["min_practices"]
-        known = persons is not None and past_persons is not None
-        few_persons = known and 0 < abs(persons - past_persons) < least["min_persons"]
+        few_persons = (
+            persons is not None
+            and past_persons is not None
+            and 0 < abs(persons - past_persons) < least["min_persons"]
+        )
         if few_practices or few_persons:
             close.append(key[0])
     if close:
         raise DisclosureError(
             f"{len(set(close))} released sets differ from the last release by fewer practices or persons than "
-            f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the two releases "
+            f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the releases "
             "would reveal them. Release with the next larger change of the data."
         )
 

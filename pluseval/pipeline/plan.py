@@ -70,7 +70,7 @@ class DisclosureChoice(_Section):
     min_practices: int = Field(ge=1)
     max_share_largest: float = Field(gt=0, le=1)
     max_share_two: float = Field(gt=0, le=1)
-    min_df_resid: float = Field(ge=0)
+    min_df_resid: int = Field(ge=0)
     practices_consented: bool = False
 
 

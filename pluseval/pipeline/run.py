@@ -91,11 +91,11 @@ def run(
     folder = out / manifest.run
     if reuse and intact(folder):
         return Run(folder, inputs, 0, 0, reused=True)
-    data = opened.loaded
-    if isinstance(data, Study):
-        released, findings, marks = _study(data, chosen, progress)
+    loaded = opened.loaded
+    if isinstance(loaded, Study):
+        released, findings, marks = _study(loaded, chosen, progress)
     else:
-        released, findings, marks = _municipal(*data, chosen, progress)
+        released, findings, marks = _municipal(*loaded, chosen, progress)
     progress("writing tables and figures", 6, 7)
     folder = write(released, out, manifest=manifest, findings=findings, marks=marks)
     progress("done", 7, 7)

@@ -131,7 +131,7 @@ def _trajectory(one: Any, lang: str, marks: Marks) -> Figure:
         axis.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         style = "-" if group == "programme" else "--"
         axis.plot(x, y, style, color=colour, lw=2, marker="o" if group == "programme" else "s", ms=5)
-        ends.append((x[-1], y[-1], group, colour, line[-1]))
+        ends.append((x[-1], y[-1], colour, line[-1]))
     _direct_labels(axis, ends, lang)
     first = one.estimates[0]
     axis.set_ylabel(unit_of(first, lang=lang))
@@ -146,7 +146,7 @@ def _direct_labels(axis: Axes, ends: list[tuple], lang: str) -> None:
     bottom, top = axis.get_ylim()
     apart = 0.13 * (top - bottom)
     placed: list[float] = []
-    for x, y, group, colour, number in sorted(ends, key=lambda end: end[1]):
+    for x, y, colour, number in sorted(ends, key=lambda end: end[1]):
         height = max(y, placed[-1] + apart) if placed else y
         placed.append(height)
         text = f"{group_word(number, lang=lang)}\n{format_number(y, decimals_of(number), lang=lang)}"

@@ -82,9 +82,9 @@ class Page:
         """The warning that synthetic data carry, for the sets whose names start with ``prefixes``."""
         shown = [s for s in self.results if not prefixes or s.name.startswith(prefixes)]
         field = "label_nl" if lang == "nl" else "label"
-        labels = {number.source[field] for one in shown for number in one} - {""}
+        found = {number.source[field] for one in shown for number in one} - {""}
         # The longer warning says what the shorter one says, and more.
-        labels = sorted(a for a in labels if not any(b != a and b.startswith(a) for b in labels))
+        labels = sorted(a for a in found if not any(b != a and b.startswith(a) for b in found))
         return Html("".join(note(label).content for label in labels))
 
     def provenance(self) -> Html:
