@@ -185,7 +185,7 @@ def evaluate(
     released: Annotated[Path | None, typer.Option(help="The last released bundle, to compare with.")] = None,
     out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
 ) -> None:
-    """What CI does with new data: validate, run, release, compare, build; nothing stale or disclosive leaves."""
+    """What CI does with new data: validate, run, release, compare, build; nothing stale leaves."""
     from pluseval.pipeline.evaluate import evaluate as evaluate_all
 
     with _progress("Evaluate") as progress:

@@ -34,8 +34,8 @@ def cost_bands(
     -------
     DataFrame
         One row per band and group: ``band group persons practices share_persons share_cost
-        largest_practice``; shares are percentages of the group's persons and of its costs, ``largest_practice`` the largest
-        practice's part of the band's persons.
+        largest_practice``; shares are percentages of the group's persons and of its costs,
+        ``largest_practice`` the largest practice's part of the band's persons.
 
     Raises
     ------

@@ -131,7 +131,7 @@ def _refuse_difference(old: Results, new: Results) -> None:
             close.append(key[0])
     if close:
         raise DisclosureError(
-            f"{len(set(close))} released sets differ from the last release by fewer practices or persons than "
+            f"{len(set(close))} sets differ from the last release by fewer practices or persons than "
             f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the releases "
             "would reveal them. Release with the next larger change of the data."
         )

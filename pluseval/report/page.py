@@ -120,10 +120,10 @@ class Page:
             name = PHRASES[lang]["questions"].get(key, key)
             name = name[:1].upper() + name[1:]
             number = self.results.show(found.set_name, found.term, lang=lang) if found.set_name else Html("")
-            word = VERDICT_WORDS[lang][found.key]
+            word = html.escape(VERDICT_WORDS[lang][found.key])
             rows.append(
                 f'<tr><th scope="row">{html.escape(name)}</th>'
-                f'<td><span class="pluseval-verdict" data-verdict="{found.key}">{html.escape(word)}</span></td>'
+                f'<td><span class="pluseval-verdict" data-verdict="{found.key}">{word}</span></td>'
                 f"<td>{number.content}</td></tr>"
             )
         head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in SCOREBOARD_HEADS[lang])
