@@ -43,12 +43,26 @@ def outdated(
     return [] if known == app.config.pluseval_key else sorted(env.found_docs)
 
 
+def dress(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out scripts that need the internet, say the page's language, and the scope of header cells."""
+    # Live cells would be fetched from elsewhere, and their settings, written twice, are an error on each page.
+    context["script_files"] = [s for s in context["script_files"] if not _is_thebe(s)]
+    context["language"] = app.env.metadata.get(pagename, {}).get("lang", context.get("language"))
+    if "body" in context:
+        context["body"] = context["body"].replace('<th class="head"', '<th scope="col" class="head"')
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Put MathJax into the book, so that it opens without the internet, and the record of what it shows."""
     if error is not None or app.builder.format != "html":
         return
     shutil.copyfile(_mathjax(), Path(app.outdir) / "_static" / MATHJAX)
     write_build_record(Path(app.outdir), [Path(folder) for folder in app.config.pluseval_results])
+
+
+def _is_thebe(script: Any) -> bool:
+    body = getattr(script, "attributes", {}).get("body") or ""
+    return "sphinx-thebe" in str(getattr(script, "filename", script)) or "THEBE_JS_URL" in body
 
 
 def _mathjax() -> Path:
@@ -76,5 +90,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("pluseval_results", [], "")
     app.connect("config-inited", prepare, priority=100)
     app.connect("env-get-outdated", outdated)
+    app.connect("html-page-context", dress)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -133,9 +133,12 @@ class Page:
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
 
-    def sentences(self, *keys: str, lang: str = "en") -> Html:
-        """The sentences of some verdicts."""
+    def sentences(self, *keys: str, lang: str = "en", named: bool = False) -> Html:
+        """The sentences of some verdicts, each after the name of its question where ``named``."""
         lines = [self.results.verdict(key).sentence(lang) for key in keys]
+        if named:
+            names = [PHRASES[lang]["questions"].get(key, key) for key in keys]
+            lines = [f"{n[:1].upper()}{n[1:]}: {line}" for n, line in zip(names, lines, strict=True)]
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         return Html(f'<ul class="pluseval-answer" lang="{lang}">{items}</ul>')
 

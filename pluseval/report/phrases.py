@@ -88,6 +88,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "msz": "MSZ costs",
             "total": "total costs",
             "referrals": "referrals",
+            "municipal_pilot": "the pilot",
+            "municipal_contract": "the region-wide contract",
         },
     },
     "nl": {
@@ -178,6 +180,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "msz": "MSZ-kosten",
             "total": "totale kosten",
             "referrals": "verwijzingen",
+            "municipal_pilot": "de pilot",
+            "municipal_contract": "het regiobrede contract",
         },
     },
 }
