@@ -74,7 +74,7 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
 
     Only the questions of ``FRONT`` are told; nothing where none of them was asked. First what the data are
     (where synthetic), then the conjunctive hypothesis of the trial register, then one sentence for each
-    question.
+    question, and one where the published reading of it gives another verdict.
 
     Parameters
     ----------
@@ -108,5 +108,8 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
                 continue
             name = names.get(key, key)
             lines.append(f"{name[:1].upper()}{name[1:]}: {found.sentence(lang)}")
+            published = verdicts.get(f"{key}_published")
+            if published and published.key not in (found.key, "not_testable"):
+                lines.append(words["readings_differ"].format(name=name, sentence=published.sentence(lang)))
         told[lang] = lines
     return told

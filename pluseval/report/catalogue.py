@@ -38,6 +38,7 @@ _OTHERS = {
 }
 _COSTS = {"msz": "MSZ cost", "basket": "comparable basket", "total": "total Zvw cost"}
 _MUNICIPAL = {
+    "by_year.{}": "{}: region minus donors, difference from the last year before the pilot",
     "levels.{}": "{} of the region and the rest of the country by year",
     "standardised.{}": "{}: age-sex standardised ratio by municipality",
     "standardised.{}.region": "{}: age-sex standardised ratio of the region",

@@ -64,6 +64,9 @@ PHRASES: dict[str, dict[str, Any]] = {
             "100 such studies."
         ),
         "procedure": "Procedure: {inference}.",
+        "readings_differ": (
+            "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
+        ),
         "data_are": "These numbers are {label}.",
         "whole_shown": (
             "The programme's hypothesis is supported: costs are lower, and health and experience "
@@ -155,6 +158,9 @@ PHRASES: dict[str, dict[str, Any]] = {
             "100 van zulke onderzoeken optreden."
         ),
         "procedure": "Methode (Engelse benaming): {inference}.",
+        "readings_differ": (
+            "De gepubliceerde lezing van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
+        ),
         "data_are": "Deze cijfers zijn {label}.",
         "whole_shown": (
             "De hypothese van het programma wordt gesteund: de kosten zijn lager, en gezondheid en ervaren "

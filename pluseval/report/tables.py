@@ -21,6 +21,7 @@ _HEADS = {
     "en": ("Result", "Group", "Estimate", "Interval", "p", "Unit", "Practices", "Procedure"),
     "nl": ("Resultaat", "Groep", "Schatting", "Interval", "p", "Eenheid", "Praktijken", "Methode"),
 }
+_PLACES = {"en": "Municipalities", "nl": "Gemeenten"}
 CSV_COLUMNS = (
     "set",
     "term",
@@ -76,9 +77,9 @@ def table(items: Any, *, lang: str = "en", name: str = "results", title: str = "
     """
     check_language(lang)
     shown = _Shown.of(items, name=name, title=title)
-    rows = pd.DataFrame(_rows(shown, lang), columns=list(_HEADS[lang]))
+    rows = pd.DataFrame(_rows(shown, lang), columns=list(_heads(shown, lang)))
     keep = [c for c in rows.columns if c == rows.columns[0] or rows[c].astype(bool).any()]
-    heads = _HEADS[lang]
+    heads = _heads(shown, lang)
     made = GT(rows[keep], id="table-" + shown.name.replace(".", "-"), rowname_col=heads[0])
     made = made.tab_stubhead(heads[0]).tab_header(
         title_of(shown, lang=lang), f"{', '.join(units_of(shown, lang=lang))}; n: {sample(shown, lang=lang)}"
@@ -121,7 +122,7 @@ def markdown(one: Any, *, lang: str = "en") -> str:
     """A set as a pipe table with title and source."""
     shown = _Shown.of(one)
     lines = [f"**{_cell(title_of(shown, lang=lang))}**", ""]
-    heads = _HEADS[lang]
+    heads = _heads(shown, lang)
     lines.append("| " + " | ".join(heads) + " |")
     lines.append("| " + " | ".join("--:" if i in (2, 3, 4) else "---" for i in range(len(heads))) + " |")
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in _rows(shown, lang)]
@@ -135,7 +136,7 @@ def markdown(one: Any, *, lang: str = "en") -> str:
 def plain_html(one: Any, *, lang: str = "en") -> str:
     """A small HTML table with scoped heads, for the data behind a figure."""
     from_text = _escape
-    heads = _HEADS[lang][:6]
+    heads = _heads(_Shown.of(one), lang)[:6]
     head = "".join(f'<th scope="col">{from_text(h)}</th>' for h in heads)
     body = ""
     for row in _rows(_Shown.of(one), lang):
@@ -177,6 +178,14 @@ class _Shown:
             tuple(e for p in parts for e in p.estimates),
             tuple(j for p in parts for j in p.joint),
         )
+
+
+def _heads(shown: Any, lang: str) -> tuple[str, ...]:
+    """The column heads; municipal results count municipalities."""
+    heads = _HEADS[lang]
+    if all(e.counts.of == "municipalities" for e in shown):
+        return (*heads[:6], _PLACES[lang], *heads[7:])
+    return heads
 
 
 def _rows(shown: Any, lang: str) -> list[list[str]]:

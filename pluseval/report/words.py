@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from pluseval.errors import DesignError, PlanError
@@ -197,7 +197,8 @@ def planned_questions(outcomes: Iterable[Mapping[str, Any]], *, alpha: float = 0
     Parameters
     ----------
     outcomes : iterable of mapping
-        Outcomes of a plan with ``key``, ``hypothesis`` and ``margin``.
+        Outcomes of a plan with ``key``, ``hypothesis``, ``margin`` and, where a published reading is re-run,
+        ``published``; that reading is asked as ``<key>_published``.
     alpha : float
         Error rate of the plan.
     """
@@ -214,6 +215,9 @@ def planned_questions(outcomes: Iterable[Mapping[str, Any]], *, alpha: float = 0
                 alpha=alpha,
             )
         )
+        if outcome.get("published"):
+            reading = f"{outcome['key']}.published"
+            made.append(replace(made[-1], key=f"{made[-1].key}_published", set_name=reading))
     return tuple(made)
 
 

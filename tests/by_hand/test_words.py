@@ -288,3 +288,16 @@ def test_p_values_and_units(made):
     assert with_unit(-12.3, made.estimate(measure=made.COST)) == "EUR -12"
     assert with_unit(1500.0, made.level(1.0, measure=made.COST)) == "EUR 1,500 per insured-year"
     assert with_unit(0.93, made.estimate(scale="ratio")) == "0.930 times"
+
+
+def test_a_published_reading_with_another_verdict_is_told_in_one_sentence(made):
+    plan = {"key": "referrals.percentage", "hypothesis": "superiority", "published": {"name": "published"}}
+    asked = planned_questions([plan])
+    assert [q.key for q in asked] == ["referrals", "referrals_published"]
+    unclear = made.estimate(-0.9, 0.6)
+    clear = made.estimate(-2.4, 0.8)
+    differing = {"referrals.percentage.primary": [unclear], "referrals.percentage.published": [clear]}
+    for lang, mark in (("en", "another verdict"), ("nl", "ander oordeel")):
+        assert sum(mark in line for line in answer(find(differing, asked))[lang]) == 1
+    same = {"referrals.percentage.primary": [clear], "referrals.percentage.published": [clear]}
+    assert not any("another verdict" in line for line in answer(find(same, asked))["en"])
