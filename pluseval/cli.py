@@ -139,11 +139,15 @@ def run(
 def release(
     results: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option(help="The folder of the bundle to make.")],
+    before: Annotated[
+        Path | None,
+        typer.Option(help="The bundle released last: the difference may not reveal a few practices."),
+    ] = None,
 ) -> None:
     """Turn a run into a bundle that may leave, with what was suppressed and by which rule."""
     from pluseval.pipeline.bundle import make_bundle
 
-    typer.echo(make_bundle(results, to).summary())
+    typer.echo(make_bundle(results, to, released_before=before).summary())
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pluseval.errors import NotFoundError, PlusevalError, StaleError
 from pluseval.pipeline.assets import in_clone, locate
 from pluseval.pipeline.bundle import require_intact
 from pluseval.pipeline.run import Progress, run, silent
-from pluseval.report.read import Results
+from pluseval.report.read import Results, run_folder
 
 # How a choice reaches the build, which runs in a process of its own (`jupyter-book build book` has none).
 BUNDLES_VARIABLE = "PLUSEVAL_BOOK_BUNDLES"
@@ -114,7 +114,7 @@ def with_committed(folders: Sequence[Path]) -> list[Path]:
     StaleError
         If a bundle was changed after it was written.
     """
-    chosen = list(folders)
+    chosen = [run_folder(folder) for folder in folders]
     for folder in chosen:
         require_intact(folder)
     covered = {name for folder in chosen for name in Results.open(folder).names}

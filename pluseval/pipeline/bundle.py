@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pluseval.errors import DisclosureError, NotFoundError, StaleError
 from pluseval.report.manifest import hash_bytes
-from pluseval.report.read import Results
+from pluseval.report.read import Results, run_folder
 from pluseval.report.write import intact
 
 _README = """What this bundle is
@@ -52,7 +52,7 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
     Parameters
     ----------
     run : Path
-        Folder of a run.
+        Folder of a run, or of runs (the latest is taken).
     to : Path
         The folder to make; an earlier bundle there is replaced.
     released_before : Path, optional
@@ -67,11 +67,11 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
     DisclosureError
         If the difference with the bundle released before would reveal a few practices or persons.
     """
-    run, to = Path(run), Path(to)
+    run, to = run_folder(run), Path(to)
     require_intact(run)
     results = Results.open(run)
     if released_before is not None:
-        _refuse_difference(Results.open(released_before), results)
+        _refuse_difference(Results.open(released_before), results, least=_rules(run))
     to.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
     try:
@@ -112,9 +112,13 @@ def _add(folder: Path, name: str, content: bytes) -> None:
     file.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _refuse_difference(old: Results, new: Results) -> None:
+def _rules(run: Path) -> dict[str, float]:
+    """The rules that the results were released by: those of the plan, or none for public aggregates."""
+    return json.loads((run / "results.json").read_text(encoding="utf-8"))["rules"]
+
+
+def _refuse_difference(old: Results, new: Results, *, least: dict[str, float]) -> None:
     """Refuse a release that differs from the last one by a few practices or persons in some cell."""
-    least = new.facts["plan"]["disclosure"]
     before = _cells(old)
     close = []
     for key, (persons, practices) in _cells(new).items():

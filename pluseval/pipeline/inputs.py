@@ -58,13 +58,10 @@ class Opened:
                 f"there is no data folder {self.path.name!r}; give the folder of a study or of downloads"
             )
         self._loaded: Study | tuple[VektisPanel, RivmPanel | None] | None = None
-        key = _bytes_hash(self.path)
-        known = _read_memo(memo)
-        if key not in known:
-            known[key] = asdict(self._identify())
-            text = json.dumps(known, sort_keys=True, indent=1)
-            write_atomically(memo / MEMO, lambda file: file.write_text(text, encoding="utf-8"))
-        self.inputs = Inputs(**known[key])
+        self._memo = Path(memo)
+        self._key = _bytes_hash(self.path)
+        known = _read_memo(self._memo).get(self._key)
+        self.inputs = Inputs(**known) if known is not None else self._identify()
 
     @property
     def loaded(self) -> Study | tuple[VektisPanel, RivmPanel | None]:
@@ -76,6 +73,15 @@ class Opened:
             else:
                 self._loaded = load_study(self.path)
         return self._loaded
+
+    def remember(self) -> None:
+        """Keep what the folder holds; called when the run is written, so that a refused one leaves nothing."""
+        known = _read_memo(self._memo)
+        if self._key in known:
+            return
+        known[self._key] = asdict(self.inputs)
+        text = json.dumps(known, sort_keys=True, indent=1)
+        write_atomically(self._memo / MEMO, lambda file: file.write_text(text, encoding="utf-8"))
 
     def _identify(self) -> Inputs:
         data = self.loaded

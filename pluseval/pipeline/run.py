@@ -98,6 +98,7 @@ def run(
         released, findings, marks = _municipal(*loaded, chosen, progress)
     progress("writing tables and figures", 6, 7)
     folder = write(released, out, manifest=manifest, findings=findings, marks=marks)
+    opened.remember()
     progress("done", 7, 7)
     return Run(folder, inputs, sum(len(s) for s in released.sets), len(released.suppressed))
 
