@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from pluseval.data.frame import AnalysisFrame
@@ -54,6 +57,32 @@ def analyse_question(study: Study, plan: Plan, question: Question) -> Analysis:
     return found
 
 
+def require_known(plan: Plan) -> None:
+    """Stop before any data are read where the plan names what the library does not have.
+
+    Raises
+    ------
+    PlanError
+        If there is no such outcome function, procedure or choice of them; all are named at once.
+    """
+    faults = []
+    for outcome in plan.outcomes:
+        readings = [v for v in (outcome.published, *outcome.sensitivity) if v is not None]
+        choices = [outcome.inference, *(v.inference for v in readings if v.inference is not None)]
+        if outcome.adjacent is not None:
+            choices.append(outcome.adjacent.inference)
+        options = [outcome.options, *(v.options for v in readings if v.options is not None)]
+        asked: list[Callable[[], object]] = [partial(inference_of, choice) for choice in choices]
+        asked += [partial(_maker, outcome, chosen) for chosen in options]
+        for ask in asked:
+            try:
+                ask()
+            except PlanError as fault:
+                faults.append(f"  {outcome.key}: {str(fault).removeprefix('the plan: ')}")
+    if faults:
+        raise PlanError("the plan names what there is not:\n" + "\n".join(dict.fromkeys(faults)))
+
+
 def inference_of(choice: InferenceChoice) -> Inference:
     """The inference value that the plan names.
 
@@ -76,11 +105,18 @@ def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | 
         attribution = variation.attribution
     if outcome.table == "insured_years":
         options = {**options, "attribution": attribution}
+    return _maker(outcome, options)(study)
+
+
+def _maker(outcome: Outcome, options: Mapping[str, Any]) -> Callable[[Study], AnalysisFrame]:
     try:
         make = outcome_named(outcome.function)
+        inspect.signature(make).bind(None, **options)
     except DesignError as error:
         raise PlanError(f"the plan: {error}") from None
-    return make(study, **options)
+    except TypeError as error:
+        raise PlanError(f"the plan: the options of {outcome.function}: {error}") from None
+    return partial(make, **options)
 
 
 def estimate_of(

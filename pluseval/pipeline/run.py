@@ -11,7 +11,7 @@ from pluseval.data.rivm import RivmPanel
 from pluseval.data.study import Study
 from pluseval.data.vektis import VektisPanel
 from pluseval.errors import PlanError
-from pluseval.pipeline.analyse import Analysis
+from pluseval.pipeline.analyse import Analysis, require_known
 from pluseval.pipeline.assets import analyses_module, locate
 from pluseval.pipeline.inputs import Inputs, Opened, embedded_study
 from pluseval.pipeline.plan import Plan, read_plan
@@ -72,10 +72,11 @@ def run(
     NotFoundError, UnreadableError, ContractError
         If the data cannot be used.
     PlanError
-        If the plan is not valid, or an outcome of it is in the data and was not reported.
+        If the plan is not valid, names what the library does not have, or an outcome of it is in the data and was not reported.
     """
     path = Path(data) if data is not None else embedded_study()
     chosen = plan if isinstance(plan, Plan) else read_plan(plan or locate("analyses") / "plan.toml")
+    require_known(chosen)
     out = Path(out)
     progress("reading the data", 0, 7)
     opened = Opened(path, memo=out)
