@@ -75,7 +75,7 @@ class Opened:
         return self._loaded
 
     def remember(self) -> None:
-        """Keep what the folder holds; called when the run is written, so that a refused one leaves nothing."""
+        """Keep what the folder holds; called when a run is written: a refused one leaves nothing."""
         known = _read_memo(self._memo)
         if self._key in known:
             return

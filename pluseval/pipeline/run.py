@@ -72,7 +72,8 @@ def run(
     NotFoundError, UnreadableError, ContractError
         If the data cannot be used.
     PlanError
-        If the plan is not valid, names what the library does not have, or an outcome of it is in the data and was not reported.
+        If the plan is not valid or names what the library does not have, or an outcome of it is in the
+        data and was not reported.
     """
     path = Path(data) if data is not None else embedded_study()
     chosen = plan if isinstance(plan, Plan) else read_plan(plan or locate("analyses") / "plan.toml")

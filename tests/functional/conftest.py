@@ -113,7 +113,7 @@ def another_grade() -> Callable[[pd.DataFrame], None]:
     """One cell: a report grade of a programme practice in the last wave, a point from what it was."""
 
     def how(surveys: pd.DataFrame) -> None:
-        last = surveys["year"] == surveys["year"].max()
+        last = surveys["wave"] == surveys["wave"].max()
         own = surveys["practice_id"].astype(str).str.startswith("OZL-P") & surveys["grade"].notna()
         row = surveys.index[last & own][0]
         was = surveys.loc[row, "grade"]

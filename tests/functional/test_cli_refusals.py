@@ -1,4 +1,4 @@
-"""Data that cannot be used are refused by the commands: one paragraph, one exit code a kind, nothing written."""
+"""Data that cannot be used are refused: one paragraph, an exit code of its own kind, nothing written."""
 
 from __future__ import annotations
 
