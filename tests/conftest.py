@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 
+def _helper(name: str):
+    """A module of ``tests/by_hand`` that holds no test."""
+    file = Path(__file__).parent / "by_hand" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def made():
     """The module of results made by hand (``tests/by_hand/_estimates.py``)."""
-    file = Path(__file__).parent / "by_hand" / "_estimates.py"
-    spec = importlib.util.spec_from_file_location("_estimates", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["_estimates"] = module
-    spec.loader.exec_module(module)
-    return module
+    return _helper("_estimates")
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """The module that draws practices and persons for estimators (``tests/by_hand/_practices.py``)."""
+    return _helper("_practices")

@@ -191,15 +191,18 @@ class JointTest:
 class EstimateSet:
     """Estimates that belong together, under one name, with their joint tests.
 
-    ``display`` says which picture they are: ``effects``, ``event_study``, ``trajectory``, ``distribution``
-    or ``table`` (no picture). ``name`` is dotted and unique in a run: ``costs.msz.primary``.
+    ``display`` says which picture they are: ``effects``, ``event_study``, ``trajectory``, ``distribution``,
+    ``specification`` or ``table`` (no picture). ``name`` is dotted and unique in a run, as
+    ``costs.msz.primary``.
     """
 
     name: str
     title: str
     estimates: tuple[Estimate, ...]
     joint: tuple[JointTest, ...] = ()
-    display: Literal["effects", "event_study", "trajectory", "distribution", "table"] = "effects"
+    display: Literal[
+        "effects", "event_study", "trajectory", "distribution", "specification", "table"
+    ] = "effects"
     title_nl: str = ""
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from pluseval.estimate.choices import PRIMARY
 from pluseval.report.numbers import decimals_of, format_number, unit_of
 
 _WORDS = {
@@ -28,6 +29,9 @@ _WORDS = {
         "event_study": "Event study by year",
         "trajectory": "Line chart by year",
         "distribution": "Bar chart of a distribution",
+        "specification": "Specification curve",
+        "curve": "{n} specifications, from {low} to {high}",
+        "lead": "the primary one {value}",
         "table": "Table",
         "interval": "{value} ({low} to {high})",
         "more": "and {n} more, in the data table",
@@ -53,6 +57,9 @@ _WORDS = {
         "event_study": "Effect per jaar",
         "trajectory": "Lijngrafiek per jaar",
         "distribution": "Staafdiagram van een verdeling",
+        "specification": "Specificatiecurve",
+        "curve": "{n} specificaties, van {low} tot {high}",
+        "lead": "de primaire {value}",
         "table": "Tabel",
         "interval": "{value} ({low} tot {high})",
         "more": "en nog {n}, in de datatabel",
@@ -133,7 +140,8 @@ def _value(number: Any, lang: str) -> str:
 def alt_text(one: Any, *, lang: str = "en") -> str:
     """What the figure shows, for readers who do not see it: made from the numbers, never typed.
 
-    A trajectory is told by its first and last year in both groups; other displays number by number.
+    A trajectory is told by its first and last year in both groups, a specification curve by its ends and its
+    primary one; other displays number by number.
     """
     words = _WORDS[lang]
     label = label_of(one, lang=lang)
@@ -154,6 +162,11 @@ def alt_text(one: Any, *, lang: str = "en") -> str:
                         end=f"{line[-1].at:g}",
                     )
                 )
+    elif one.display == "specification":
+        numbers = sorted(one, key=lambda e: e.estimate)
+        low, high = (format_number(e.estimate, decimals_of(e), lang=lang) for e in (numbers[0], numbers[-1]))
+        told = [words["curve"].format(n=len(numbers), low=low, high=high)]
+        told += [words["lead"].format(value=_value(e, lang)) for e in numbers if e.term.endswith(PRIMARY)]
     else:
         numbers = list(one)
         told = [f"{e.term}: {_value(e, lang)}" for e in numbers[:ALT_TERMS]]

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pluseval.errors import DesignError
+from pluseval.estimate.choices import PRIMARY
 from pluseval.report.canvas import (
     CONTEXT,
     KNOWN,
@@ -33,6 +34,7 @@ from pluseval.report.canvas import (
     year_axis,
 )
 from pluseval.report.captions import alt_text, caption, figure_html, group_word
+from pluseval.report.curve import draw_specification
 from pluseval.report.numbers import check_language, decimals_of, format_number, unit_of
 from pluseval.report.tables import data_csv, plain_html
 
@@ -220,13 +222,17 @@ def _effects(one: Any, lang: str, marks: Marks) -> Figure:
     for e in one:
         groups.setdefault((unit_of(e, lang=lang), e.scale), []).append(e)
     # Only a result that is called primary stands out; adjacent years, say, are equals.
-    lead = next((e for e in one if len(list(one)) == 1 or e.term.lower().startswith("primary")), None)
+    lead = next((e for e in one if len(list(one)) == 1 or _is_primary(e.term)), None)
     heights = [len(g) + 1.2 for g in groups.values()]
     figure, axes = blank(1.1 + 0.42 * sum(heights), len(groups), heights)
     for axis, ((unit, _scale), numbers) in zip(axes, groups.items(), strict=True):
         _forest(axis, numbers, unit, lang, lead=lead)
     write_title(axes[0], one, lang)
     return figure
+
+
+def _is_primary(term: str) -> bool:
+    return term.lower().startswith("primary") or term.endswith(PRIMARY)
 
 
 def _forest(axis: Axes, numbers: list[Any], unit: str, lang: str, lead: Any | None) -> None:
@@ -341,4 +347,5 @@ _DRAW = {
     "event_study": _event_study,
     "effects": _effects,
     "distribution": _distribution,
+    "specification": draw_specification,
 }
