@@ -14,12 +14,14 @@ from pluseval.errors import DesignError, PlanError
 from pluseval.estimate.describe import group_means
 from pluseval.estimate.did import did
 from pluseval.estimate.event_study import adjacent_changes, event_study
-from pluseval.estimate.inference import Inference
+from pluseval.estimate.inference import OLS, ClusterRobust, Inference
 from pluseval.estimate.inference_max_t import MaxT
 from pluseval.estimate.ratio import rate_ratio_did
 from pluseval.estimate.registry import inference_named
 from pluseval.estimate.result import Estimate, EstimateSet
+from pluseval.estimate.robustness import robustness
 from pluseval.estimate.single_arm import single_arm
+from pluseval.estimate.specification import specification_curve
 from pluseval.estimate.staggered import staggered_did
 from pluseval.outcomes.registry import outcome as outcome_named
 from pluseval.pipeline.plan import InferenceChoice, Outcome, Plan, Question, Variation
@@ -243,6 +245,8 @@ def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Estimat
                 title_nl=f"{label_nl}: elke verandering tussen opeenvolgende jaren",
             )
         )
+    if outcome.robustness is not None:
+        sets += _side_by_side(frame, outcome, plan)
     if outcome.staggered:
         sets.append(
             replace(
@@ -253,3 +257,47 @@ def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Estimat
             )
         )
     return sets
+
+
+def _side_by_side(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[EstimateSet]:
+    """The primary contrast under several procedures, and under other windows, weights and covariates."""
+    chosen = outcome.robustness
+    assert chosen is not None
+    primary = inference_of(outcome.inference)
+    label, label_nl = frame.measure.label, frame.measure.label_nl
+    windows = outcome.windows or (plan.windows.before, plan.windows.after)
+    panel = robustness(
+        frame,
+        seed=chosen.seed,
+        windows=windows,
+        primary=primary,
+        adjust=outcome.adjust,
+        draws=chosen.draws,
+        level=1 - plan.alpha,
+    )
+    (first, last), (start, end) = windows
+    covid = max(plan.windows.covid, default=end)
+    others = [windows, ((first, last - 1), (start, end)), ((first, last), (start, max(end, covid)))]
+    covariates = [outcome.adjust, *(c for c in ((), ("log(list_size)",)) if c != outcome.adjust)]
+    curve = specification_curve(
+        frame,
+        windows=[w for n, w in enumerate(others) if w not in others[:n]],
+        inferences={"primary": primary, "CR2": ClusterRobust("CR2"), "pooled t": OLS()},
+        covariates=covariates,
+        weights=(plan.estimand.weight, "exposure" if plan.estimand.weight == "practice" else "practice"),
+        level=1 - plan.alpha,
+    )
+    return [
+        replace(
+            panel,
+            name=f"{outcome.key}.robustness",
+            title=f"{label}: one effect under several procedures",
+            title_nl=f"{label_nl}: een effect onder verschillende procedures",
+        ),
+        replace(
+            curve,
+            name=f"{outcome.key}.specification",
+            title=f"{label}: the effect under every combination of choices",
+            title_nl=f"{label_nl}: het effect onder elke combinatie van keuzes",
+        ),
+    ]

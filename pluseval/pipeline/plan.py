@@ -114,6 +114,13 @@ class Adjacent(_Section):
     seed: int
 
 
+class SideBySide(_Section):
+    """One effect under several procedures, and the specification curve: draws and seed of what is drawn."""
+
+    draws: Annotated[int, Field(ge=99)]
+    seed: int
+
+
 class LuckChoice(_Section):
     """The planted practice-level studies whose p-values stand beside the published one."""
 
@@ -143,6 +150,7 @@ class Outcome(_Section):
     adjacent: Adjacent | None = None
     published: Variation | None = None
     luck: LuckChoice | None = None
+    robustness: SideBySide | None = None
     sensitivity: tuple[Variation, ...] = ()
 
     @model_validator(mode="after")

@@ -45,7 +45,7 @@ def outdated(
 
 def dress(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Leave out scripts that need the internet, say the page's language, and the scope of header cells."""
-    # Live cells would be fetched from elsewhere, and their settings, written twice, are an error on each page.
+    # Live cells would be fetched from elsewhere; their settings, written twice, are an error on each page.
     context["script_files"] = [s for s in context["script_files"] if not _is_thebe(s)]
     context["language"] = app.env.metadata.get(pagename, {}).get("lang", context.get("language"))
     if "body" in context:

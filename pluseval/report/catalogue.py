@@ -21,6 +21,7 @@ _READINGS = {
     "staggered": "staggered start (Callaway and Sant'Anna)",
     "sensitivity": "the sensitivity set of the plan",
     "robustness": "one effect under several procedures",
+    "specification": "every combination of choices",
     "distribution": "distribution over persons",
 }
 _OTHERS = {
