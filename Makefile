@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help book test lint clean synthetic lock
+.PHONY: help book test lint calibrate clean synthetic lock
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -23,6 +23,9 @@ lint: $(READY)  ## style, imports that point down, types of the public API
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+calibrate: $(READY)  ## measure the error rates of the procedures (STUDY=path OUT=path: on your own design)
+	$(BIN)/python -m analyses.calibration $(if $(STUDY),--study "$(STUDY)") $(if $(OUT),--out "$(OUT)")
 
 synthetic: $(READY)  ## remake the committed synthetic study
 	$(BIN)/pluseval synthesize synthetic_data --kind conditioned
