@@ -297,7 +297,7 @@ def _side_by_side(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Es
         replace(
             curve,
             name=f"{outcome.key}.specification",
-            title=f"{label}: the effect under every combination of choices",
-            title_nl=f"{label_nl}: het effect onder elke combinatie van keuzes",
+            title=f"{label}: specification curve",
+            title_nl=f"{label_nl}: specificatiecurve",
         ),
     ]
