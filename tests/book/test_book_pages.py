@@ -116,6 +116,9 @@ def test_what_no_bundle_covers_is_not_testable(built, soups):
     assert ("Not testable on these data." in text) == bool(absent)
 
 
+SCOPES = ("col", "row", "colgroup", "rowgroup")
+
+
 def test_images_have_alt_text_and_header_cells_their_scope(soups):
     images = tables = 0
     for name, soup in soups.items():
@@ -126,22 +129,20 @@ def test_images_have_alt_text_and_header_cells_their_scope(soups):
             tables += 1
             heads = table.select("th")
             assert heads, (name, table.get_text()[:60])
-            missing = [
-                th.get_text() for th in heads if th.get("scope") not in ("col", "row", "colgroup", "rowgroup")
-            ]
+            missing = [th.get_text() for th in heads if th.get("scope") not in SCOPES]
             assert not missing, (name, missing)
     assert images > 5
     assert tables > 20
+
+
+OUTSIDE_OF_STYLE = re.compile(r"(?:url\(|@import\s)\s*['\"]?(?:https?:)?//[^'\")]*")
 
 
 def test_nothing_is_fetched_from_outside(built, soups):
     """No script, style, font, image or frame of any page has an address elsewhere."""
     for name, soup in soups.items():
         fetched = [
-            *(
-                tag["src"]
-                for tag in soup.select("script[src], img[src], iframe[src], source[src], video[src]")
-            ),
+            *(tag["src"] for tag in soup.select(":is(script, img, iframe, source, video)[src]")),
             *(
                 tag["href"]
                 for tag in soup.select("link[href]")
@@ -152,9 +153,7 @@ def test_nothing_is_fetched_from_outside(built, soups):
         outside = [url for url in fetched if re.match(r"(https?:)?//", url)]
         assert not outside, (name, outside)
     for sheet in built.html.glob("_static/**/*.css"):
-        outside = re.findall(
-            r"(?:url\(|@import\s)\s*['\"]?(?:https?:)?//[^'\")]*", sheet.read_text(encoding="utf-8")
-        )
+        outside = OUTSIDE_OF_STYLE.findall(sheet.read_text(encoding="utf-8"))
         assert not outside, (sheet.name, outside)
 
 
