@@ -122,13 +122,20 @@ def model_rows(
     columns += [*Z.T, *(Z * post[:, None]).T]
     columns += [rows[name].to_numpy(float) for name in of_rows]
     columns.append(treated * post)
+    X = np.column_stack(columns)
+    scaled = X / np.maximum(np.abs(X).max(axis=0), 1e-300)
+    if adjust and np.linalg.matrix_rank(scaled) < X.shape[1]:
+        raise DesignError(
+            f"{asked_by}: adjust={', '.join(adjust)} is collinear with the group, the periods or each other; "
+            "leave a covariate out"
+        )
     alone = int(clusters.size - both.clusters.size)
     notes = (f"{alone} practices have rows in one window only; they inform levels",) if alone else ()
     return ModelRows(
         frame=used,
         y=used.measure.per * (rows["numerator"] / rows["exposure"]).to_numpy(float),
         exposure=rows["exposure"].to_numpy(float),
-        X=np.column_stack(columns),
+        X=X,
         practice=code,
         period=rows["period"].to_numpy(),
         unit=pd.factorize(rows["unit"])[0],

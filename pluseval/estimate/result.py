@@ -200,9 +200,9 @@ class EstimateSet:
     title: str
     estimates: tuple[Estimate, ...]
     joint: tuple[JointTest, ...] = ()
-    display: Literal[
-        "effects", "event_study", "trajectory", "distribution", "specification", "table"
-    ] = "effects"
+    display: Literal["effects", "event_study", "trajectory", "distribution", "specification", "table"] = (
+        "effects"
+    )
     title_nl: str = ""
 
     def __post_init__(self) -> None:
