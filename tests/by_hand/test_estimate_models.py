@@ -139,7 +139,7 @@ def test_models_of_persons_refuse_what_they_cannot_answer(drawn, estimator):
         "1 programme practice": data[(data.practice == 0) | (data.entry == 0)],
         "no programme practice": data[data.entry == 0],
         "2 periods": data[data.wave == 2016],
-        "same on every row": data.assign(grade=8.0),
+        "nothing to model": data.assign(grade=8.0),
     }
     for match, rows in cases.items():
         with pytest.raises(DesignError, match=match):
