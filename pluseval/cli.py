@@ -186,7 +186,7 @@ def book(
 def evaluate(
     data: DataOption = None,
     plan: PlanOption = None,
-    released: Annotated[Path | None, typer.Option(help="The last released bundle, to compare with.")] = None,
+    released: Annotated[Path | None, typer.Option(help="The last publication, to compare with.")] = None,
     out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
 ) -> None:
     """What CI does with new data: validate, run, release, compare, build; nothing stale leaves."""

@@ -153,7 +153,10 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
     """
     frame = frame_of(study, outcome, plan)
     label, label_nl = frame.measure.label, frame.measure.label_nl
-    primary = estimate_of(frame, outcome, plan)
+    try:
+        primary = estimate_of(frame, outcome, plan)
+    except DesignError as reason:
+        raise type(reason)(f"{outcome.key}, the primary result: {reason}") from None
     sets = [
         EstimateSet(
             f"{outcome.key}.primary", f"{label}: primary", (primary,), title_nl=f"{label_nl}: primair"

@@ -63,7 +63,7 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
     NotFoundError
         If there is no run in the folder.
     StaleError
-        If a file of the run was changed after it was written.
+        If a file of the run, or of the bundle released before, was changed after it was written.
     DisclosureError
         If the difference with the bundle released before would reveal a few practices or persons.
     """
@@ -71,6 +71,7 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
     require_intact(run)
     results = Results.open(run)
     if released_before is not None:
+        require_intact(released_before)
         _refuse_difference(Results.open(released_before), results, least=_rules(run))
     to.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))

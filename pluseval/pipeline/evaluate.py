@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pluseval.errors import DisclosureError
+from pluseval.errors import DisclosureError, NotFoundError
 from pluseval.pipeline.book import build_book
 from pluseval.pipeline.bundle import make_bundle
 from pluseval.pipeline.run import Progress, run, silent
@@ -46,21 +46,23 @@ def evaluate(
     plan : Path, optional
         The analysis plan.
     released : Path, optional
-        The folder ``bundle`` of the last publication, to compare with.
+        The last publication, its folder ``bundle``, or one bundle, to compare with: each study with the
+        bundle of its own name.
     out : Path
         Receives ``bundle/<study>/``, ``changes.md`` and ``book/``.
 
     Raises
     ------
     ContractError, UnreadableError, NotFoundError
-        If the data are not valid.
+        If the data are not valid, or the last publication holds no bundle.
     DisclosureError
         If a planned primary result is held back by the rules, or differs from the last release by a few
         practices or persons.
     StaleError
-        If results or book do not match what made them.
+        If results, book or the last bundles do not match what made them.
     """
     out = Path(out)
+    last = _last_bundles(released)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -69,7 +71,7 @@ def evaluate(
             done = run(path, plan=plan, out=part / "results", progress=progress)
             _refuse_held_back(done.folder)
             name = f"{number}-{done.inputs.what}"
-            before = released / name if released is not None and (released / name).is_dir() else None
+            before = last.get(done.inputs.study)
             bundle = make_bundle(done.folder, part / "bundle" / name, released_before=before)
             bundles.append(bundle.folder)
             changes.append(f"## {done.inputs.study}")
@@ -88,6 +90,21 @@ def evaluate(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Evaluation(out, text)
+
+
+def _last_bundles(released: Path | None) -> dict[str, Path]:
+    """The bundles released last by the name of their study."""
+    if released is None:
+        return {}
+    released = Path(released)
+    for places in ([released], sorted(released.glob("*")), sorted(released.glob("bundle/*"))):
+        found = [place for place in places if (place / "manifest.json").is_file()]
+        if found:
+            return {Results.open(place).manifest["study"]: place for place in found}
+    raise NotFoundError(
+        f"{released.name!r} holds no released bundle; give the folder of the last publication, or leave "
+        "--released out for a first one"
+    )
 
 
 def _refuse_held_back(folder: Path) -> None:

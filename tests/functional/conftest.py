@@ -73,6 +73,14 @@ def short_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def costs_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MSZ costs alone, which five practices can carry: the sign flip of the surveys needs six."""
+    file = tmp_path_factory.mktemp("plans") / "costs.toml"
+    file.write_text(plan_text("costs.msz"), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
 def grade_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report grade alone: the shortest run."""
     file = tmp_path_factory.mktemp("plans") / "grade.toml"
