@@ -19,6 +19,7 @@ from pluseval.estimate.imputation import imputation_did
 from pluseval.estimate.inference import OLS, ClusterRobust
 from pluseval.estimate.inference_resampling import Permutation
 from pluseval.estimate.mixed_model import mixed_did
+from pluseval.estimate.serial import serial_did
 from pluseval.estimate.sun_abraham import sun_abraham
 from pluseval.estimate.synthetic import synthetic_did
 from pluseval.report.disclosure import RESIDUAL_DF, DisclosureRules, release
@@ -255,7 +256,7 @@ def test_synthetic_did_serves_one_programme_practice(drawn):
 
 
 def test_the_interval_of_synthetic_did_ends_where_its_test_rejects(drawn):
-    data = drawn.practice_rows(2, n=24, early=4, late=0, years=(2013, 2014, 2015, 2016, 2017))
+    data = drawn.practice_rows(2, n=16, early=4, late=0, years=(2013, 2014, 2015, 2016, 2017))
     found = synthetic_did(
         drawn.framed(data), inference=Permutation(draws=99, seed=1, statistic="coefficient")
     )
@@ -293,6 +294,28 @@ def test_doses_follow_the_day_of_joining(drawn):
     gone = replace(frame, practices=frame.practices.assign(start_date=None))
     with pytest.raises(DesignError, match="12 programme practices have no start_date"):
         dose_did(gone, inference=OLS(), periods=(2015, 2016))
+
+
+@pytest.mark.parametrize(("errors", "plain"), [("satterthwaite", OLS()), ("cr2", ClusterRobust("CR2"))])
+def test_of_two_years_the_free_covariance_is_the_test_on_changes(drawn, errors, plain):
+    frame = drawn.framed(drawn.practice_rows(1))
+    found = serial_did(frame, periods=(2015, 2018), structure="unstructured", errors=errors)
+    own = did(frame, inference=plain, periods=(2015, 2018))
+    assert found.estimate == pytest.approx(own.estimate)
+    assert (found.std_error, found.df) == pytest.approx((own.std_error, own.df), rel=1e-4)
+
+
+def test_persistent_shocks_widen_the_model_of_serial_years(drawn):
+    data = drawn.practice_rows(1)
+    walk = data.groupby("practice").pct.cumsum() / 5
+    independent, persistent = (
+        serial_did(drawn.framed(d), windows=drawn.WINDOWS, errors="satterthwaite")
+        for d in (data, data.assign(pct=walk - walk.mean()))
+    )
+    rho = [float(e.notes[-1].rsplit(" ", 1)[1]) for e in (independent, persistent)]
+    assert rho[1] > rho[0] and rho[1] > 0.7
+    with pytest.raises(DesignError, match="ar1"):
+        serial_did(drawn.framed(data), windows=drawn.WINDOWS, structure="free")
 
 
 STAGGERED = {
