@@ -49,6 +49,20 @@ def once(root: Path, name: str, make: Callable[[Path], object]) -> Path:
     return folder
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One test that needs the built book first, the others last: no worker waits while another builds."""
+    needs = [item for item in items if "built" in getattr(item, "fixturenames", ())]
+    rest = [item for item in items if "built" not in getattr(item, "fixturenames", ())]
+    items[:] = [*needs[:1], *rest, *needs[1:]]
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_folder) -> Callable[[str, Callable[[Path], object]], Path]:
+    """:func:`once` in the folder that all workers share."""
+    return lambda name, make: once(shared_folder, name, make)
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory) -> Path:
     """A folder that all workers of this session see, and no other session."""
@@ -78,7 +92,7 @@ def pages_of(toc: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def built(shared_folder) -> Built:
+def built(made_once) -> Built:
     """The book of the embedded study, built from its bundle where the data are no longer."""
 
     def make(folder: Path) -> None:
@@ -90,7 +104,7 @@ def built(shared_folder) -> Built:
         shutil.rmtree(data)
         build_book(results=[folder / "bundle"], out=folder / "out")
 
-    folder = once(shared_folder, "built", make)
+    folder = made_once("built", make)
     return Built(folder / "out" / "_build" / "html", folder / "run", folder / "bundle")
 
 

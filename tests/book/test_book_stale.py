@@ -178,5 +178,5 @@ def _referrals_only(text: str) -> str:
     tail = "[municipal]" + one.split("[municipal]")[1]
     dropped = ("ratio", "event_study", "staggered", "adjacent", "luck")
     lines = one.split("# The published reading")[0].split("[[outcomes.sensitivity]]")[0].splitlines()
-    kept = [line for line in lines if not line.split("=")[0].strip() in dropped]
+    kept = [line for line in lines if line.split("=")[0].strip() not in dropped]
     return head + "[[outcomes]]\n" + "\n".join(kept) + "\n\n" + tail

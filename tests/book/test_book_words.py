@@ -17,6 +17,7 @@ from pluseval.report.read import Results
 
 pytestmark = pytest.mark.book
 
+PLANTED = ("benefit", "harm", "null")
 FRONT = ("msz", "total", "health", "experience", "referrals")
 # Verdicts that a truth without effect allows, and that no strong effect leaves standing.
 UNDECIDED = {"no_difference_shown", "not_worse", "equivalent", "inconclusive"}
@@ -38,18 +39,19 @@ def quick_plan() -> Plan:
     return plan.model_copy(update={"outcomes": tuple(o.model_copy(update=known) for o in plan.outcomes)})
 
 
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+@pytest.fixture(scope="session")
+def pages(made_once):
     """The pages' results of a study that helps, one that harms and one that does neither."""
-    place = tmp_path_factory.mktemp("planted")
-    made = {}
-    # All practices, as inference rests on their number; fewer patients, as time does on theirs.
-    size = Parameters.sized(treated=14, comparators=56, patients=28_000)
-    for effects in ("benefit", "harm", "null"):
-        study = synthesize(place / effects, seed=5, parameters=size, effects=effects)
-        folder = run(study, plan=quick_plan(), out=place / "results").folder
-        made[effects] = Page([Results.open(folder)])
-    return made
+
+    def make(place):
+        # All practices, as inference rests on their number; fewer patients, as time does on theirs.
+        size = Parameters.sized(treated=14, comparators=56, patients=28_000)
+        for effects in PLANTED:
+            study = synthesize(place / "data" / effects, seed=5, parameters=size, effects=effects)
+            run(study, plan=quick_plan(), out=place / "results" / effects)
+
+    place = made_once("planted", make)
+    return {effects: Page([Results.open(place / "results" / effects)]) for effects in PLANTED}
 
 
 def verdicts(page):
