@@ -13,7 +13,7 @@ from pluseval.estimate.collapse import Window
 from pluseval.estimate.conclude import TREATED_AS, population_of
 from pluseval.estimate.counting import count_cells
 from pluseval.estimate.panel import Panel, complete_panel
-from pluseval.estimate.result import Counts, Estimand, Estimate, EstimateSet
+from pluseval.estimate.result import Cell, Counts, Estimand, Estimate, EstimateSet
 from pluseval.numerics.bacon import KINDS, BaconDecomposition, bacon_decomposition
 
 WORDS = {
@@ -120,7 +120,7 @@ def _evidence(panel: Panel, found: BaconDecomposition, kind: str, window: Window
         sides = [{cohort} for cohort in sorted(sides[0] | set(found.comparison[of]))]
     start = np.where(panel.entry == 0, math.inf, panel.entry)
     start = np.where(start <= panel.periods[0], -math.inf, start)
-    cells = []
+    cells: list[Cell] = []
     for side in sides:
         members = panel.clusters[np.isin(start, list(side))]
         cells += count_cells(panel.frame, members, (window,)).cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,13 @@ def placebo_outcomes(
     require_inference(inference, "placebo_outcomes")
     if not frames:
         raise DesignError("placebo_outcomes: give at least one frame by name, as {'dental cost': frame}")
-    asked = {"inference": inference, "periods": periods, "windows": windows, "adjust": adjust, "level": level}
+    asked: dict[str, Any] = {
+        "inference": inference,
+        "periods": periods,
+        "windows": windows,
+        "adjust": adjust,
+        "level": level,
+    }
     estimates = [
         _checked(did(frame, **asked), called, "the programme cannot change this outcome: it is zero")
         for called, frame in frames.items()
@@ -170,7 +177,7 @@ def baseline_check(
     """
     require_inference(inference, "baseline_check")
     early, last = (Window(*map(int, pair)) for pair in baselines)
-    asked = {"inference": inference, "adjust": adjust, "level": level}
+    asked: dict[str, Any] = {"inference": inference, "adjust": adjust, "level": level}
     pairs = {w: (w.first, w.last) for w in (early, last)}
     estimates = [
         replace(did(frame, windows=(pairs[w], after), **asked), term=f"baseline {w}") for w in (early, last)

@@ -112,7 +112,9 @@ def effect_heterogeneity(
         spread.deviation(level),
         "level",
     )
-    unit = {"unit": frame.measure.difference_unit, "unit_nl": frame.measure.difference_unit_nl}
+    shown = replace(
+        frame.measure, unit=frame.measure.difference_unit, unit_nl=frame.measure.difference_unit_nl
+    )
     further = told(
         "effect in a further practice",
         f"change {span[0]} -> {span[1]} of one further programme practice, minus comparison",
@@ -124,7 +126,7 @@ def effect_heterogeneity(
         name=name or f"{frame.measure.key}.heterogeneity",
         title=f"{label}: how effects differ between practices",
         title_nl=f"{label_nl}: hoe effecten tussen praktijken verschillen",
-        estimates=(mean, replace(deviation, measure=replace(frame.measure, **unit)), further),
+        estimates=(mean, replace(deviation, measure=shown), further),
         display="table",
     )
 

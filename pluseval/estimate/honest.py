@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,7 @@ class _Bounds:
         return float(np.sqrt(self.weights @ later @ self.weights))
 
     def interval(self, level: float) -> tuple[float, float]:
-        shared = {"n_pre": self.events.n_pre, "weights": self.weights, "level": level}
+        shared: dict[str, Any] = {"n_pre": self.events.n_pre, "weights": self.weights, "level": level}
         if self.kind == "smooth":
             found = smoothness_interval(self.events.coef, self.events.cov, m=self.bound, **shared)
             return found.low, found.high

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def imputation_did(
         raise DesignError(f"imputation_did: transition is {transition}; it is 0 or more")
     panel = complete_panel(frame, exclude=exclude, asked_by="imputation_did")
     require_groups(panel.entry > 0)
-    arrays = {"entry": panel.entry, "periods": panel.periods, "transition": transition}
+    arrays: dict[str, Any] = {"entry": panel.entry, "periods": panel.periods, "transition": transition}
     overall = imputation_att(panel.y, **arrays)
     first = _overall(panel, inference, transition, level) or _normal(overall.att[0], overall.se[0], level)
     estimates = [_concluded(panel, "overall", first, transition, level)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def _described(
     return replace(conclude(subject, inferred, level=0.95), measure=shown, interval=None, test=None)
 
 
-def _none(_: float) -> tuple[float, float]:
+def _none(_: float) -> NoReturn:
     raise DesignError("a property of a test has neither interval nor p-value")
 
 

@@ -165,7 +165,7 @@ def _procedures(
     log_size = f"log({size})"
     without = tuple(one for one in adjust if one != log_size)
     wild = WildBootstrap(draws=draws, seed=seed, weights="webb" if few else "rademacher")
-    listed = [
+    listed: list[tuple[str, Inference, tuple[str, ...]]] = [
         ("pooled t", OLS(), adjust),
         ("Welch t, unadjusted" if adjust else "Welch t", Welch(), ()),
         ("CR2, Bell-McCaffrey", ClusterRobust("CR2"), adjust),

@@ -140,7 +140,8 @@ def specification_curve(
         require_inference(inference, "specification_curve")
     asked = {"windows": spans, "inferences": inferences, "covariates": given, "weights": list(weights)}
     specifications = [s for e in estimators for s in _specifications(frame, e, asked, level)]
-    found, refused = [], Counter()
+    found: list[Estimate] = []
+    refused: Counter[str] = Counter()
     for place, one in enumerate(specifications):
         try:
             estimate = one.ask()
@@ -179,7 +180,7 @@ def _specifications(
             for span, names, weight, (called, inference) in every
         ]
     if estimator in ("mixed", "gee"):
-        models = (
+        models: dict[str, tuple[Callable, dict[str, str]]] = (
             {"Kenward-Roger": (mixed_did, {}), "mixed, CR2": (mixed_did, {"method": "cr2"})}
             if estimator == "mixed"
             else {"Mancl-DeRouen": (gee_did, {})}

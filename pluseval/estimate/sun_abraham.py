@@ -90,13 +90,15 @@ def sun_abraham(
         unit=np.repeat(np.arange(G), T),
         period=np.tile(panel.periods, G),
     )
+    robust = cluster_cov(made.fit.fitted, made.fit.cluster, kind="CR2") if errors == "CR2" else None
     estimates = []
     for kind in ("att", "dynamic"):
         keys, values, cov = made.average(kind)
         for i, key in enumerate(keys):
             term = "overall" if kind == "att" else f"event {key:g}"
-            if errors == "CR2":
-                se, df = _cr2(made, kind, key)
+            if robust is not None:
+                contrast = _contrast(made, kind, key, robust.coef.size)
+                se, df = robust.std_error(contrast), robust.df(contrast)
                 words = f"Sun-Abraham, CR2, Bell-McCaffrey t({df:.1f})"
             else:
                 se, df = math.sqrt(cov[i, i]), float(made.fit.df)
@@ -128,11 +130,10 @@ def sun_abraham(
     )
 
 
-def _cr2(made: SunAbraham, kind: str, key: float) -> tuple[float, float]:
-    """CR2 standard error and Bell-McCaffrey degrees of freedom of one average of cells."""
+def _contrast(made: SunAbraham, kind: str, key: float, size: int) -> np.ndarray:
+    """The weights of the cells in one average, as a contrast of the fit's coefficients."""
     chosen = made.event_time >= 0 if kind == "att" else made.event_time == key
     weight = np.where(chosen, made.share, 0.0)
-    cov = cluster_cov(made.fit.fitted, made.fit.cluster, kind="CR2")
-    contrast = np.zeros(cov.coef.size)
+    contrast = np.zeros(size)
     contrast[-weight.size :] = weight / weight.sum()
-    return cov.std_error(contrast), cov.df(contrast)
+    return contrast

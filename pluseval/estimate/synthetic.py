@@ -130,7 +130,8 @@ def _test(panel: Panel, inference: Permutation, method: str, alpha: float) -> Sy
 def _inferred(
     found: SyntheticDidPermutation, inference: Permutation, panel: Panel, interval: bool, level: float
 ) -> Inferred:
-    low, high, notes = math.nan, math.nan, ("no interval was asked for",)
+    low, high = math.nan, math.nan
+    notes: tuple[str, ...] = ("no interval was asked for",)
     if interval:
         reached = found.conf_int(level)
         low, high = reached.low, reached.high

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,10 +65,28 @@ CLOSE = {"rel": 1e-5, "abs": 1e-6}
 def numbers(found) -> np.ndarray:
     if isinstance(found, JointTest):
         return np.array([found.statistic, found.p_value])
-    estimates = [found] if isinstance(found, Estimate) else list(found)
     return np.array(
-        [[e.estimate, e.std_error, e.p_value, e.conf_low, e.conf_high] for e in estimates], dtype=float
+        [[e.estimate, e.std_error, e.p_value, e.conf_low, e.conf_high] for e in estimates_of(found)],
+        dtype=float,
     )
+
+
+def estimates_of(found) -> list[Estimate]:
+    if isinstance(found, JointTest):
+        return []
+    return [found] if isinstance(found, Estimate) else list(found)
+
+
+@pytest.mark.parametrize("name", [*PRACTICES, *(f"persons: {name}" for name in PERSONS)])
+def test_answers_survive_pickling_with_their_procedure(drawn, name):
+    made = (PRACTICES.get(name) or PERSONS[name.removeprefix("persons: ")])(
+        (drawn.framed if name in PRACTICES else drawn.framed_persons)(data_of(drawn, name))
+    )
+    back = pickle.loads(pickle.dumps(made))
+    assert numbers(back) == pytest.approx(numbers(made), nan_ok=True)
+    for kept, read in zip(estimates_of(made), estimates_of(back), strict=True):
+        if kept.test is not None and not np.isnan(kept.p_value):
+            assert read.p_at(0.1) == kept.p_at(0.1)
 
 
 def answer(drawn, name, data):

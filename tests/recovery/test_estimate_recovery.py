@@ -16,7 +16,8 @@ from pluseval.estimate.serial import serial_did
 from pluseval.estimate.sun_abraham import sun_abraham
 from pluseval.estimate.synthetic import synthetic_did
 
-EFFECT, STUDIES, Z = -2.0, 20, 4.0
+EFFECT, STUDIES, Z = -2.0, 40, 4.0
+FEW = 20  # studies, where each takes longer
 PRACTICES = {
     "imputation": lambda f: imputation_did(f).overall,
     "Sun-Abraham": lambda f: sun_abraham(f).overall,
@@ -67,7 +68,7 @@ def test_models_of_persons_find_the_effect_and_cover_it(drawn, estimator):
 
 def test_the_spread_of_effects_is_found(drawn):
     found = []
-    for seed in range(STUDIES):
+    for seed in range(FEW):
         data = drawn.practice_rows(seed, n=80, early=30, late=0, sd=1.0)
         own = np.random.default_rng(1000 + seed).normal(EFFECT, 3.0, 80)
         on = (data.entry > 0) & (data.year >= data.entry)
