@@ -58,7 +58,7 @@ def plan_text(*keys: str) -> str:
     for outcome in outcomes:
         if any(f'key = "{key}"' in outcome for key in keys):
             own = outcome.split("\n# -----")[0]
-            own = re.sub(r"(?m)^(ratio|event_study|staggered|adjacent|luck) = .*\n", "", own)
+            own = re.sub(r"(?m)^(ratio|event_study|staggered|adjacent|luck|robustness) = .*\n", "", own)
             kept.append("[[outcomes.sensitivity]]".join(own.split("[[outcomes.sensitivity]]")[:2]) + "\n")
     assert len(kept) == len(keys)
     return head + "".join("[[outcomes]]\n" + outcome for outcome in kept) + tail
