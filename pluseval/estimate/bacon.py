@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -57,7 +58,8 @@ def goodman_bacon(
     -------
     EstimateSet
         ``display="table"``: the two-way estimate, then for every type of comparison that occurs its share
-        (``share: ...``) and its mean estimate (``estimate: ...``). Nothing has an interval or a p-value.
+        (``share: ...``) and its mean estimate (``estimate: ...``); the gate holds the means back together
+        where a cohort is small. Nothing has an interval or a p-value.
 
     Raises
     ------
@@ -88,9 +90,9 @@ def goodman_bacon(
     estimates = [
         _described(panel, "two-way fixed effects", found.total, frame.measure, everyone, "difference")
     ]
+    evidence = _evidence(panel, found, window)
     for kind in (k for k in KINDS if found.weight_of(k) > 0):
         share, mean = found.weight_of(kind), _mean(found, kind)
-        evidence = _evidence(panel, found, kind, window)
         estimates += [
             _described(panel, f"share: {WORDS[kind]}", 100 * share, SHARE, everyone, "level"),
             _described(panel, f"estimate: {WORDS[kind]}", mean, frame.measure, evidence, "difference"),
@@ -110,20 +112,23 @@ def _mean(found: BaconDecomposition, kind: str) -> float:
     return float(np.average(found.estimate[of], weights=found.weight[of]))
 
 
-def _evidence(panel: Panel, found: BaconDecomposition, kind: str, window: Window) -> Counts:
-    """The cells of a type of comparison: where programme practices are both sides, cohort by cohort."""
-    of = found.kind == kind
-    sides = [set(found.treated[of])]
-    if kind == "treated_v_never":
-        sides.append({math.inf})
-    else:
-        sides = [{cohort} for cohort in sorted(sides[0] | set(found.comparison[of]))]
+def _evidence(panel: Panel, found: BaconDecomposition, window: Window) -> Counts:
+    """The cells of the means by type of comparison.
+
+    Where cohorts are compared with each other they are shown one by one, for every type: the means and their
+    shares add up to the two-way estimate, so that one that is held back would follow from the others.
+    """
+    if set(found.kind) == {"treated_v_never"}:
+        return count_cells(panel.frame, panel.clusters, (window,))
     start = np.where(panel.entry == 0, math.inf, panel.entry)
     start = np.where(start <= panel.periods[0], -math.inf, start)
     cells: list[Cell] = []
-    for side in sides:
-        members = panel.clusters[np.isin(start, list(side))]
-        cells += count_cells(panel.frame, members, (window,)).cells
+    for cohort in np.unique(start):
+        members = panel.clusters[start == cohort]
+        # cohorts lie beside each other, not within: a name of their own keeps them from being subtracted
+        own = f", joined {cohort:g}" if np.isfinite(cohort) else ""
+        found_cells = count_cells(panel.frame, members, (window,)).cells
+        cells += [replace(cell, period=f"{cell.period}{own}") for cell in found_cells]
     return Counts(tuple(cells))
 
 

@@ -169,11 +169,11 @@ class Estimate:
         arms = (self.counts.practices("programme"), self.counts.practices("comparison"))
         size = " + ".join(str(n) for n in arms if n) or str(self.n_clusters)
         mark = f" [{self.source.label}]" if self.source.label else ""
-        return (
-            f"{self.term}: {self.estimate:.{digits}f} {unit} ({self.level:.0%} CI "
-            f"{self.conf_low:.{digits}f} to {self.conf_high:.{digits}f}{p}; {size} practices; "
-            f"{self.inference}){mark}"
-        )
+        reach = f"{self.level:.0%} CI {self.conf_low:.{digits}f} to {self.conf_high:.{digits}f}{p}; "
+        if math.isnan(self.conf_low):
+            reach = f"{p.removeprefix('; ')}; ".removeprefix("; ")
+        number = f"{self.estimate:.{digits}f} {unit}"
+        return f"{self.term}: {number} ({reach}{size} practices; {self.inference}){mark}"
 
 
 @dataclass(frozen=True)
