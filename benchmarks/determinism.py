@@ -2,9 +2,9 @@
 
     python benchmarks/determinism.py [--runs 20] [--data PATH] [--plan FILE]
 
-Every run is a process of its own, with the threads of the engine and of linear algebra set alike, on a copy of
-the study whose rows and columns are shuffled. Prints one line a run and the verdict; ends with 1 where a byte
-differs.
+Every run is a process of its own, with the threads of the engine and of linear algebra set alike, on a copy
+of the study whose rows and columns are shuffled. Prints one line a run and the verdict; ends with 1 where a
+byte differs.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def main() -> int:
         found[one] = found.get(one, 0) + 1
         print(f"run {number + 1:2d}  {threads} threads  {took:5.1f} s  {one[:16]}", flush=True)
     same = len(found) == 1
-    print(
-        f"{chosen.runs} runs, {len(found)} result{'' if same else 's'}: {'SAME' if same else 'DIFFERENT'} BYTES"
-    )
+    print(f"{chosen.runs} runs, different results: {len(found)}: {'SAME' if same else 'DIFFERENT'} BYTES")
     return 0 if same else 1
 
 

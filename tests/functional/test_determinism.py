@@ -38,7 +38,7 @@ def one_thread(planted_study: Path, short_plan: Path, tmp_path_factory: pytest.T
         return run(planted_study, plan=short_plan, out=tmp_path_factory.mktemp("one") / "results")
 
 
-@pytest.mark.parametrize(("threads", "suffix"), [(2, ".parquet"), (8, ".parquet"), (8, ".csv")])
+@pytest.mark.parametrize(("threads", "suffix"), [(2, ".parquet"), (8, ".csv")])
 def test_threads_and_order_of_rows_change_no_byte(
     planted_study: Path,
     short_plan: Path,
