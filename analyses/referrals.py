@@ -48,16 +48,16 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
         unit="referrals per practice",
         unit_nl="verwijzingen per praktijk",
         term="published",
-        note=f"the published contrast times the mean own list of {first}",
+        note=f"the published contrast times the mean list of the programme practices in {first}, taken as known",
     )
     adjusted = estimate_of(frame, outcome, plan, replace_adjust(reading, ("list_size",)))
     sets = [
         EstimateSet(
             "referrals.per_practice.published",
-            "Referrals per practice: the published reading times the own list",
+            "Referrals per practice: the published reading times the mean list",
             (per_practice,),
             display="table",
-            title_nl="Verwijzingen per praktijk: de gepubliceerde lezing maal de eigen lijst",
+            title_nl="Verwijzingen per praktijk: de gepubliceerde lezing maal de gemiddelde lijst",
         ),
         EstimateSet(
             "referrals.percentage.list_size",

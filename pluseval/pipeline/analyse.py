@@ -105,9 +105,18 @@ def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | 
     attribution = plan.estimand.attribution
     if variation is not None and variation.attribution is not None:
         attribution = variation.attribution
-    if outcome.table == "insured_years":
+    if _takes_attribution(outcome):
         options = {**options, "attribution": attribution}
+    elif variation is not None and variation.attribution is not None:
+        raise PlanError(f"the plan: {outcome.function} knows no attribution to a practice")
     return _maker(outcome, options)(study)
+
+
+def _takes_attribution(outcome: Outcome) -> bool:
+    try:
+        return "attribution" in inspect.signature(outcome_named(outcome.function)).parameters
+    except DesignError as error:
+        raise PlanError(f"the plan: {error}") from None
 
 
 def _maker(outcome: Outcome, options: Mapping[str, Any]) -> Callable[[Study], AnalysisFrame]:
@@ -239,7 +248,8 @@ def _further(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Estimat
         chosen = outcome.adjacent
         over_all = MaxT(draws=chosen.draws, seed=chosen.seed, statistic=chosen.statistic)
         each = inference_of(chosen.inference)
-        adjacent = adjacent_changes(frame, inference=each, joint=over_all, level=1 - plan.alpha)
+        until = frame.between(frame.periods[0], plan.windows.after[1])  # no change into the COVID year
+        adjacent = adjacent_changes(until, inference=each, joint=over_all, level=1 - plan.alpha)
         sets.append(
             replace(
                 adjacent,
@@ -281,11 +291,12 @@ def _side_by_side(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Es
     (first, last), (start, end) = windows
     covid = max(plan.windows.covid, default=end)
     others = [windows, ((first, last - 1), (start, end)), ((first, last), (start, max(end, covid)))]
+    others_than: dict[str, Inference] = {"CR2": ClusterRobust("CR2"), "pooled t": OLS()}
     covariates = [outcome.adjust, *(c for c in ((), ("log(list_size)",)) if c != outcome.adjust)]
     curve = specification_curve(
         frame,
         windows=[w for n, w in enumerate(others) if w not in others[:n]],
-        inferences={"primary": primary, "CR2": ClusterRobust("CR2"), "pooled t": OLS()},
+        inferences={"primary": primary, **{k: v for k, v in others_than.items() if v != primary}},
         covariates=covariates,
         weights=(plan.estimand.weight, "exposure" if plan.estimand.weight == "practice" else "practice"),
         level=1 - plan.alpha,

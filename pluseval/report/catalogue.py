@@ -26,13 +26,14 @@ _READINGS = {
 }
 _OTHERS = {
     "referrals.percentage.list_size": "referral percentage 2018 to 2019 with list size as covariate",
-    "referrals.per_practice.published": "referrals per practice: the published contrast times the own list",
+    "referrals.per_practice.published": "referrals per practice: the published contrast times the mean list of programme practices",
     "referrals.pluspunt.effect": "PlusPunt referrals 2018 to 2019, the same contrast",
     "referrals.specialty.levels": "referrals by specialty against the national rates",
     "referrals.percentage.p_distribution": "p-values of the published reading over planted synthetic studies",
     "municipal.health": "perceived health of adults against the nation (RIVM)",
     "municipal.health.levels": "perceived health of adults, region and nation",
     "municipal.health.rank": "rank of the region's perceived health among municipalities and blocks",
+    "experience.response.levels": "questionnaires returned, % of those sent, both groups by wave",
     "process.learning": "learning by practices (professionals' survey and uptake)",
     "process.stakeholders": "stakeholders' view of the programme",
     "uptake.online": "practices with online services",

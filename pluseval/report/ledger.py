@@ -341,11 +341,17 @@ def _lowest_at(claim: Claim, found: tuple, others: dict) -> _Outcome:
 
 
 def _expected_saving(claim: Claim, found: tuple, others: dict) -> _Outcome:
+    """Contradicted only where the interval excludes every saving; never confirmed from this contrast."""
     number = found[0]
-    note = "the insurer's savings in euros remain an expectation, untested"
-    if _sign(number) < 0:
-        return _Outcome(AGREES if _significant(number) else SAME_SIGN, _tell(number), note)
-    return _Outcome(DIFFERS, _tell(number), note)
+    note = (
+        "whether the contract saves money stays open: the interval holds savings and extra costs alike, and "
+        "the baseline lies within the pilot"
+    )
+    if number.conf_low > number.null:
+        return _Outcome(DIFFERS, _tell(number), "the baseline lies within the pilot")
+    if number.conf_high < number.null:
+        return _Outcome(SAME_SIGN, _tell(number), "the baseline lies within the pilot: no proof of savings")
+    return _Outcome(EXPECTATION, _tell(number), note)
 
 
 def _positive(claim: Claim, found: tuple, others: dict) -> _Outcome:

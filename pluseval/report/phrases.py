@@ -10,30 +10,30 @@ PHRASES: dict[str, dict[str, Any]] = {
         "higher": "{label} is higher, {than}: {value}{interval}.",
         "no_difference_shown": "{label}: no difference shown, {than}: {value}{interval}.",
         "not_worse": (
-            "{label} is not worse by the margin of {margin} fixed beforehand, {than}: {value}{interval}."
+            "{label} is not worse by the margin of {margin} fixed in the plan, {than}: {value}{interval}."
         ),
         "equivalent": (
             "{label} is equivalent, {than}: any difference is smaller than the margin of {margin} fixed "
-            "beforehand: {value}{interval}."
+            "in the plan: {value}{interval}."
         ),
         "worse": (
-            "{label} is worse, {than}; a loss beyond the margin of {margin} fixed beforehand is not "
+            "{label} is worse, {than}; a loss beyond the margin of {margin} fixed in the plan is not "
             "ruled out: "
             "{value}{interval}."
         ),
         "worse_beyond": (
-            "{label} is worse by more than the margin of {margin} fixed beforehand, {than}: "
+            "{label} is worse by more than the margin of {margin} fixed in the plan, {than}: "
             "{value}{interval}."
         ),
         "inconclusive": (
-            "{label}: inconclusive. The interval reaches beyond the margin of {margin} fixed beforehand, so "
+            "{label}: inconclusive. The interval reaches beyond the margin of {margin} fixed in the plan, so "
             "'not worse' is not shown, and neither is 'worse'; {than}: {value}{interval}."
         ),
         "described": "{label}: {value}{interval}.",
         "not_testable": "Not testable on these data.",
         "than_others": "compared with the change in the other practices",
         "than_places": "compared with the change in municipalities elsewhere",
-        "than_start": "compared with the start (no comparison practices)",
+        "than_start": "compared with {first} (no comparison practices)",
         "than_reference": "compared with the reference",
         "interval": "{level}% interval {low} to {high}",
         "fall": "a fall of more than {size}",
@@ -63,6 +63,18 @@ PHRASES: dict[str, dict[str, Any]] = {
             "If there were no effect, a difference this large would appear by chance in about {times} of "
             "100 such studies."
         ),
+        "if_loss_rare": (
+            "If the true change were a loss as large as the margin, a result this favourable would appear by "
+            "chance in fewer than 1 of 1,000 such studies."
+        ),
+        "if_loss": (
+            "If the true change were a loss as large as the margin, a result this favourable would appear by "
+            "chance in about {times} of 1,000 such studies."
+        ),
+        "region_caveat": (
+            "This is the whole region, of whose inhabitants a minority was in a PlusPraktijk, in years when "
+            "more changed there; it cannot be ascribed to the programme."
+        ),
         "procedure": "Procedure: {inference}.",
         "readings_differ": (
             "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
@@ -91,8 +103,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "msz": "MSZ costs",
             "total": "total costs",
             "referrals": "referrals",
-            "municipal_pilot": "the pilot",
-            "municipal_contract": "the region-wide contract",
+            "municipal_pilot": "the region in the pilot years",
+            "municipal_contract": "the region under the regional contract",
         },
     },
     "nl": {
@@ -100,32 +112,32 @@ PHRASES: dict[str, dict[str, Any]] = {
         "higher": "{label} is hoger, {than}: {value}{interval}.",
         "no_difference_shown": "{label}: geen verschil aangetoond, {than}: {value}{interval}.",
         "not_worse": (
-            "{label} is niet slechter, gegeven de vooraf vastgelegde marge van {margin}, {than}: "
+            "{label} is niet slechter, gegeven de in het plan vastgelegde marge van {margin}, {than}: "
             "{value}{interval}."
         ),
         "equivalent": (
-            "{label} is gelijkwaardig, {than}: een eventueel verschil is kleiner dan de vooraf "
+            "{label} is gelijkwaardig, {than}: een eventueel verschil is kleiner dan de in het plan "
             "vastgelegde marge "
             "van {margin}: {value}{interval}."
         ),
         "worse": (
-            "{label} is slechter, {than}; een verlies groter dan de vooraf vastgelegde marge van "
+            "{label} is slechter, {than}; een verlies groter dan de in het plan vastgelegde marge van "
             "{margin} is niet "
             "uitgesloten: {value}{interval}."
         ),
         "worse_beyond": (
-            "{label} is slechter, met meer dan de vooraf vastgelegde marge van {margin}, {than}: "
+            "{label} is slechter, met meer dan de in het plan vastgelegde marge van {margin}, {than}: "
             "{value}{interval}."
         ),
         "inconclusive": (
-            "{label}: geen uitsluitsel. Het interval reikt voorbij de vooraf vastgelegde marge van {margin}; "
+            "{label}: geen uitsluitsel. Het interval reikt voorbij de in het plan vastgelegde marge van {margin}; "
             "'niet slechter' is dus niet aangetoond, en 'slechter' evenmin; {than}: {value}{interval}."
         ),
         "described": "{label}: {value}{interval}.",
         "not_testable": "Niet te toetsen met deze gegevens.",
         "than_others": "vergeleken met de verandering bij de andere praktijken",
         "than_places": "vergeleken met de verandering in gemeenten elders",
-        "than_start": "vergeleken met de start (zonder vergelijkingspraktijken)",
+        "than_start": "vergeleken met {first} (zonder vergelijkingspraktijken)",
         "than_reference": "vergeleken met de referentie",
         "interval": "{level}%-interval {low} tot {high}",
         "fall": "een daling van meer dan {size}",
@@ -157,6 +169,19 @@ PHRASES: dict[str, dict[str, Any]] = {
             "{times} van de "
             "100 van zulke onderzoeken optreden."
         ),
+        "if_loss_rare": (
+            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een zo gunstige uitkomst "
+            "door toeval in minder dan 1 op de 1.000 van zulke studies voorkomen."
+        ),
+        "if_loss": (
+            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een zo gunstige uitkomst "
+            "door toeval in ongeveer {times} op de 1.000 van zulke studies voorkomen."
+        ),
+        "region_caveat": (
+            "Dit is de hele regio, waarvan een minderheid van de inwoners bij een PlusPraktijk stond "
+            "ingeschreven, in jaren waarin daar meer veranderde; het kan niet aan het programma worden "
+            "toegeschreven."
+        ),
         "procedure": "Methode (Engelse benaming): {inference}.",
         "readings_differ": (
             "De gepubliceerde lezing van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
@@ -186,8 +211,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "msz": "MSZ-kosten",
             "total": "totale kosten",
             "referrals": "verwijzingen",
-            "municipal_pilot": "de pilot",
-            "municipal_contract": "het regiobrede contract",
+            "municipal_pilot": "de regio in de pilotjaren",
+            "municipal_contract": "de regio onder het regiocontract",
         },
     },
 }

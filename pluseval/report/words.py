@@ -187,7 +187,7 @@ def verdict(
     plain = Verdict(**facts)
     for lang in ("en", "nl"):
         facts[f"sentence_{lang}"] = _sentence(plain, number, lang)
-        facts[f"how_sure_{lang}"] = _how_sure(number, lang)
+        facts[f"how_sure_{lang}"] = _how_sure(plain, number, lang)
     return Verdict(**facts)
 
 
@@ -335,7 +335,7 @@ def _compared_with(number: Any, lang: str) -> str:
     if number.counts.practices("comparison"):
         return words["than_others"]
     if number.counts.practices("programme"):
-        return words["than_start"]
+        return words["than_start"].format(first=number.counts.cells[0].period)
     return words["than_reference"]
 
 
@@ -399,6 +399,8 @@ def _sentence(found: Verdict, number: Any, lang: str) -> str:
         text += " " + _ruled_out(found, number, lang)
     if found.key in ("not_worse", "equivalent") and _excludes_null_badly(found, number):
         text += " " + words["small_loss"]
+    if number.counts.of == "municipalities" and number.scale != "level":
+        text += " " + words["region_caveat"]
     return text.strip()
 
 
@@ -415,7 +417,21 @@ def _excludes_null_badly(found: Verdict, number: Any) -> bool:
     return found.conf_high < number.null
 
 
-def _how_sure(number: Any, lang: str) -> str:
+def _p_at_loss(found: Verdict, number: Any) -> float | None:
+    """The one-sided p of a non-inferiority test: half the two-sided one at the margin's loss, if beyond it."""
+    if found.hypothesis != "noninferiority" or found.margin is None:
+        return None
+    below, above = _bounds(number, found.margin)
+    loss = above if number.measure.better == "lower" else below
+    try:
+        two_sided = number.p_at(loss)
+    except DesignError:
+        return None
+    beyond = (number.estimate > loss) == (number.measure.better == "higher")
+    return two_sided / 2 if beyond else 1 - two_sided / 2
+
+
+def _how_sure(found: Verdict, number: Any, lang: str) -> str:
     words = PHRASES[lang]
     parts = []
     programme, comparison = number.counts.practices("programme"), number.counts.practices("comparison")
@@ -427,7 +443,11 @@ def _how_sure(number: Any, lang: str) -> str:
         parts.append(words["rests_on_one"].format(programme=programme))
     else:
         parts.append(words["rests_on_units"].format(units=format_number(number.n_clusters, 0, lang=lang)))
-    if number.scale != "level" and not math.isnan(number.p_value):
+    at_loss = _p_at_loss(found, number)
+    if at_loss is not None:
+        times = format_number(1000 * at_loss, 0, lang=lang)
+        parts.append(words["if_loss_rare"] if at_loss < 0.0005 else words["if_loss"].format(times=times))
+    elif number.scale != "level" and not math.isnan(number.p_value):
         if number.p_value < 0.0005:
             parts.append(words["chance_rare"])
         elif number.p_value < 0.01:
