@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,6 +14,7 @@ from pluseval.errors import DesignError
 
 REQUIRED = ("unit", "cluster", "period", "entry", "numerator", "exposure", "persons")
 OPTIONAL = ("largest", "second")
+PART_OF_GROUP = " (whole group; only some of its practices are used)"
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,60 @@ class Measure:
 
 @dataclass(frozen=True)
 class Loss:
-    """Rows of a study that an outcome left out, with the reason."""
+    """Rows of a study that an outcome left out, with the reason.
+
+    Parameters
+    ----------
+    reason : str
+        In words fit for an estimand sheet ("questionnaires not returned").
+    count : int
+    group : {"", "programme", "comparison"}
+        The group that they would have counted to; empty where it is unknown, or both.
+    period : int, optional
+        The period that they would have counted to; None where it is unknown, or several.
+    least : int, optional
+        Of a sum over groups or periods: its smallest part, which subtraction of other sums could reveal.
+    """
 
     reason: str
     count: int
+    group: str = ""
+    period: int | None = None
+    least: int | None = None
+
+
+def total_losses(losses: Sequence[Loss], periods: Sequence[Container[int]]) -> tuple[Loss, ...]:
+    """The losses inside some periods, summed over groups and periods; one of unknown period is always inside.
+
+    Parameters
+    ----------
+    losses : sequence of Loss
+    periods : sequence of containers of int
+        Windows or ranges; a loss in several of them counts once.
+
+    Returns
+    -------
+    tuple of Loss
+        One per reason, in the order in which the reasons come.
+
+    Examples
+    --------
+    >>> lost = [Loss("moved", 40, "programme", 2016), Loss("moved", 12, "programme", 2017)]
+    >>> total_losses(lost, [range(2016, 2017)])
+    (Loss(reason='moved', count=40, group='', period=None, least=None),)
+    """
+    parts: dict[str, list[Loss]] = {}
+    for loss in losses:
+        if loss.count and (loss.period is None or any(loss.period in window for window in periods)):
+            parts.setdefault(loss.reason, []).append(loss)
+    return tuple(
+        Loss(
+            reason,
+            sum(x.count for x in own),
+            least=min(x.least or x.count for x in own) if own[1:] else own[0].least,
+        )
+        for reason, own in parts.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +135,8 @@ class AnalysisFrame:
         One row per cluster, index ``cluster``: practice-level covariates and strata fixed at baseline
         (``list_size``, ``region``, ``batch``, ``start_date`` where known).
     losses : tuple of Loss
-        What was left out, by reason.
+        What was left out, by reason and, where known, by group and period: an estimate tells those of the
+        groups and periods that it uses.
     population, attribution : str
         Who is counted, in words; to which practice they are counted.
     unit : {"practice", "person"}
@@ -200,10 +252,18 @@ class AnalysisFrame:
         keep = self.rows["period"].between(first, last)
         if not keep.any():
             raise DesignError(f"{self.measure.label}: no period between {first} and {last}")
-        return replace(self, rows=self.rows[keep].reset_index(drop=True))
+        return replace(
+            self,
+            rows=self.rows[keep].reset_index(drop=True),
+            losses=tuple(x for x in self.losses if x.period is None or first <= x.period <= last),
+        )
 
     def keep_clusters(self, clusters: Sequence) -> AnalysisFrame:
-        """The same frame with the named clusters only."""
+        """The same frame with the named clusters only.
+
+        Losses are known by group: those of a group that goes go with it, and those of a group that is kept in
+        part stay, with words that say so.
+        """
         keep = self.rows["cluster"].isin(list(clusters))
         if not keep.any():
             raise DesignError(f"{self.measure.label}: none of the named clusters is in the frame")
@@ -211,7 +271,22 @@ class AnalysisFrame:
             self,
             rows=self.rows[keep].reset_index(drop=True),
             practices=self.practices[self.practices.index.isin(list(clusters))],
+            losses=self._losses_of(clusters),
         )
+
+    def _losses_of(self, clusters: Sequence) -> tuple[Loss, ...]:
+        treated = self.treated
+        kept = treated[treated.index.isin(list(clusters))]
+        found = []
+        for loss in self.losses:
+            if not loss.group:
+                found.append(loss)
+                continue
+            here, all_of_it = (int((which == (loss.group == "programme")).sum()) for which in (kept, treated))
+            if here:
+                told = loss.reason.removesuffix(PART_OF_GROUP) + PART_OF_GROUP
+                found.append(replace(loss, reason=told) if here < all_of_it else loss)
+        return tuple(found)
 
     def with_practices(self, columns: Mapping[str, pd.Series]) -> AnalysisFrame:
         """The same frame with further practice-level columns (index ``cluster``)."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pluseval.data.frame import AnalysisFrame, Loss
+from pluseval.data.frame import AnalysisFrame, Loss, total_losses
 from pluseval.errors import DesignError
 
 Average = Literal["ratio_of_sums", "mean_of_ratios"]
@@ -49,7 +49,7 @@ class Collapsed:
     columns : mapping
         Practice-level columns of the frame, each (G,).
     losses : tuple of Loss
-        Those of the frame, and practices without every window.
+        Those of the frame inside the windows, summed by reason, and practices without every window.
     notes : tuple of str
     """
 
@@ -191,6 +191,7 @@ def collapse(
     notes = (
         (f"{partial} practices lack a year of a window; their other years stand for it",) if partial else ()
     )
+    lost = total_losses(frame.losses, windows)
     everything = Collapsed(
         clusters=clusters,
         treated=frame.treated.loc[clusters].to_numpy(bool),
@@ -199,7 +200,7 @@ def collapse(
         numerators=wide["numerator"].to_numpy(),
         windows=tuple(windows),
         columns={str(name): practices[name].to_numpy() for name in practices.columns},
-        losses=frame.losses,
+        losses=lost,
         notes=notes,
     )
     absent = frame.cells["cluster"].nunique() - clusters.size
@@ -207,7 +208,7 @@ def collapse(
     kept = everything.keep(complete, f"practices without a value in {named}")
     if absent:  # practices with no row in any window at all belong to the same loss
         here = int(np.sum(~complete))
-        losses = (*frame.losses, Loss(f"practices without a value in {named}", absent + here))
+        losses = (*lost, Loss(f"practices without a value in {named}", absent + here))
         kept = Collapsed(**{**kept.__dict__, "losses": losses})
     return kept
 

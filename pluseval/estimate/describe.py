@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pluseval.data.frame import AnalysisFrame
+from pluseval.data.frame import AnalysisFrame, total_losses
 from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Window, collapse
 from pluseval.estimate.conclude import TREATED_AS, population_of, require_level
@@ -135,5 +135,5 @@ def _level_of(frame: AnalysisFrame, group: str, window: Window, weights: str, le
         group=group,
         at=float(window.first),
         notes=collapsed.notes,
-        losses=frame.losses,
+        losses=total_losses(frame.losses, [window]),
     )

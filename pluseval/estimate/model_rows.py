@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pluseval.data.frame import OPTIONAL, REQUIRED, AnalysisFrame, Loss
+from pluseval.data.frame import OPTIONAL, REQUIRED, AnalysisFrame, Loss, total_losses
 from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates, two_windows
 from pluseval.estimate.conclude import Subject, conclude
@@ -143,7 +143,7 @@ def model_rows(
         after=after,
         clusters=clusters,
         adjusted=adjust,
-        losses=(*frame.losses, *losses),
+        losses=(*total_losses(frame.losses, (before, after)), *losses),
         notes=notes,
     )
 

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 from pluseval.data.frame import Loss
 from pluseval.data.study import Study
 from pluseval.errors import DesignError
+from pluseval.outcomes.losses import losses_by_group
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,16 @@ class Attribution:
         return there.select("person_id", home=there.practice_id)
 
     def apply(self, study: Study, t: ir.Table, *, what: str) -> tuple[ir.Table, tuple[Loss, ...]]:
-        """Rows with the practice they count to in ``practice_id``, and what is lost by it."""
+        """Rows with the practice they count to in ``practice_id``, and what is lost by it.
+
+        A loss is told by year and by the group of the practice where the person was in that year.
+        """
         if self.year is None:
             return t, ()
         homes = self.homes(study)
         joined = t.inner_join(homes, "person_id")
         joined = joined.mutate(practice_id=joined.home).drop("home")
-        lost = int(t.count().execute()) - int(joined.count().execute())
-        return joined, (
-            (Loss(f"{what} of persons who were enlisted nowhere in {self.year}", lost),) if lost else ()
-        )
+        gone = t.anti_join(homes, "person_id")
+        counts = gone.group_by("practice_id", period=gone.year).aggregate(lost=gone.count())
+        reason = f"{what} of persons who were enlisted nowhere in {self.year}"
+        return joined, losses_by_group(study, counts.to_pandas(), reason)

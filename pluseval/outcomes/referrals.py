@@ -14,6 +14,7 @@ from pluseval.errors import DesignError
 from pluseval.outcomes.attribution import Attribution
 from pluseval.outcomes.baseline import list_sizes, practice_columns, with_entry
 from pluseval.outcomes.dominance import sums_with_largest
+from pluseval.outcomes.losses import losses_by_group
 
 Destination = Literal["hospital", "pluspunt", "all"]
 _TO = {
@@ -146,8 +147,9 @@ def _referrals(
         t = t.filter(t.specialty == specialty)
     losses: tuple[Loss, ...] = ()
     if count == "persons" or attribution.year is not None:
-        nameless = int(t.person_id.isnull().sum().execute() or 0)
-        losses = (Loss("referrals that name no person", nameless),) if nameless else ()
+        nameless = t.filter(t.person_id.isnull())
+        counts = nameless.group_by("practice_id", period=nameless.year).aggregate(lost=nameless.count())
+        losses = losses_by_group(study, counts.to_pandas(), "referrals that name no person")
         t = t.filter(t.person_id.notnull())
     t, more = attribution.apply(study, t, what="referrals")
     found = _counted(t, named, once=count == "persons")
@@ -190,8 +192,10 @@ def _with_enlisted(
     found = found.rename(columns={"practice_id": "cluster"}).astype({"year": "int64"})
     sizes = sizes.astype({"year": "int64"})
     sizes = sizes[sizes["year"].between(found["year"].min(), found["year"].max())]
-    lost = found.merge(sizes, on=["cluster", "year"], how="left")
-    lost = int(lost.loc[lost["list_size"].isna(), "numerator"].sum())
+    matched = found.merge(sizes, on=["cluster", "year"], how="left")
+    lost = matched[matched["list_size"].isna()].rename(
+        columns={"cluster": "practice_id", "year": "period", "numerator": "lost"}
+    )
     cells = sizes.merge(found, on=["cluster", "year"], how="left").sort_values(["cluster", "year"])
     rows = pd.DataFrame(
         {
@@ -206,7 +210,7 @@ def _with_enlisted(
     for name in ("largest", "second"):
         if name in cells.columns:
             rows[name] = cells[name].astype(float).fillna(0.0).to_numpy()
-    return rows, ((Loss(reason, lost),) if lost else ())
+    return rows, losses_by_group(study, lost, reason)
 
 
 def _measure(measure: Measure, count: str, destination: str, specialty: str | None) -> Measure:

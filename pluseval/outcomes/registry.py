@@ -12,6 +12,7 @@ from pluseval.outcomes.costs import cost_per_insured_year
 from pluseval.outcomes.eq5d import eq5d_utility, eq_vas
 from pluseval.outcomes.experience import net_promoter_score, report_grade
 from pluseval.outcomes.referrals import referral_count, referral_percentage
+from pluseval.outcomes.survey import survey_response
 
 OUTCOMES: Mapping[str, Callable[..., AnalysisFrame]] = MappingProxyType(
     {
@@ -24,6 +25,7 @@ OUTCOMES: Mapping[str, Callable[..., AnalysisFrame]] = MappingProxyType(
             referral_count,
             referral_percentage,
             report_grade,
+            survey_response,
         )
     }
 )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import pickle
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from pluseval.data.frame import AnalysisFrame, Measure
+from pluseval.data.frame import AnalysisFrame, Loss, Measure
 from pluseval.errors import DesignError
+from pluseval.estimate.describe import group_means
 from pluseval.estimate.did import did
+from pluseval.estimate.event_study import adjacent_changes
 from pluseval.estimate.inference import OLS, ClusterRobust, Welch
 from pluseval.estimate.inference_resampling import Permutation, SignFlip, WildBootstrap
 from pluseval.estimate.margin import equivalence, noninferiority
+from pluseval.estimate.ratio import rate_ratio_did
+from pluseval.estimate.single_arm import single_arm
 
 PERCENTAGE = Measure(
     "pct", "referral percentage", "verwijspercentage", "per 100", "per 100", "percentage points",
@@ -135,6 +140,44 @@ def test_practices_without_both_periods_are_dropped_and_counted():
     assert [(loss.reason, loss.count) for loss in result.losses] == [
         ("practices without a value in both periods", 2)
     ]
+
+
+def test_losses_are_those_of_the_groups_and_periods_that_the_estimate_uses():
+    later = panel().query("year == 2019").assign(year=2020, pct=lambda d: d["pct"] + [1.0, 3, 2, 5, 3])
+    data = pd.concat([panel(), later])
+    lost = (
+        *(Loss("moved", 10 * (n + 1), "programme", year) for n, year in enumerate((2018, 2019, 2020))),
+        *(Loss("moved", 1000 * (n + 1), "comparison", year) for n, year in enumerate((2018, 2019, 2020))),
+        Loss("no list", 7),
+    )
+    frame = replace(framed(data), losses=lost)
+
+    def told(found):
+        return {loss.reason: loss.count for loss in found.losses}
+
+    assert told(did(frame, inference=OLS(), periods=(2018, 2019))) == {"moved": 3030, "no list": 7}
+    windows = ((2018, 2018), (2019, 2020))
+    assert told(did(frame, inference=OLS(), windows=windows)) == {"moved": 6060, "no list": 7}
+    ratio = rate_ratio_did(frame, inference=ClusterRobust("CR2"), periods=(2018, 2020))
+    assert told(ratio) == {"moved": 4040, "no list": 7}
+    assert told(single_arm(frame, inference=OLS(), periods=(2018, 2020))) == {"moved": 40, "no list": 7}
+    assert [told(e)["moved"] for e in adjacent_changes(frame, inference=OLS())] == [3030, 5050]
+    assert {(e.group, e.at): told(e)["moved"] for e in group_means(frame)} == {
+        (loss.group, loss.period): loss.count for loss in lost if loss.group
+    }
+    assert {loss.period for loss in frame.between(2019, 2020).losses} == {2019, 2020, None}
+    (sums, _) = did(frame, inference=OLS(), periods=(2018, 2019)).losses
+    assert sums.least == 10  # what another sum could reveal
+
+
+def test_losses_of_a_group_that_is_kept_in_part_say_so():
+    lost = (Loss("moved", 40, "programme", 2018), Loss("moved", 50, "comparison", 2018))
+    frame = replace(framed(panel()), losses=lost)
+    programme = list(frame.treated.index[frame.treated])
+    assert frame.keep_clusters(programme).losses == lost[:1]
+    (some,) = frame.keep_clusters(programme[:1]).losses
+    assert some.count == 40 and "only some of its practices" in some.reason
+    assert frame.keep_clusters(programme[:1]).keep_clusters(programme[:1]).losses == (some,)
 
 
 def test_counts_hold_the_evidence_of_every_cell():

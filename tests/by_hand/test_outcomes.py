@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pluseval.data.frame import total_losses
 from pluseval.data.load import load_study
 from pluseval.errors import DesignError
+from pluseval.estimate.describe import group_means
 from pluseval.outcomes.costs import cost_per_insured_year
 from pluseval.outcomes.eq5d import eq5d_utility, eq_vas
 from pluseval.outcomes.experience import net_promoter_score, report_grade
 from pluseval.outcomes.referrals import referral_count, referral_percentage
 from pluseval.outcomes.registry import OUTCOMES, outcome
+from pluseval.outcomes.survey import survey_response
 
 MAPPING = {
     "study": {
@@ -103,7 +106,11 @@ def cell(frame, cluster, period):
 
 
 def losses(frame):
-    return {loss.reason: loss.count for loss in frame.losses}
+    return {loss.reason: loss.count for loss in total_losses(frame.losses, [range(1900, 2100)])}
+
+
+def by_cell(frame):
+    return [(loss.reason, loss.group, loss.period, loss.count) for loss in frame.losses]
 
 
 def test_msz_cost_per_insured_year(study):
@@ -197,7 +204,15 @@ def test_referral_count_is_per_practice(study):
 def test_survey_outcomes_and_their_losses(study):
     utility = eq5d_utility(study)
     assert utility.rows["numerator"].tolist() == [1.0, 0.918, 1.0]
-    assert losses(utility) == {"questionnaires not returned": 1, "returned without all five EQ-5D items": 1}
+    assert by_cell(utility) == [
+        ("questionnaires not returned", "programme", 2016, 1),
+        ("returned without all five EQ-5D items", "comparison", 2016, 1),
+    ]
+    vas = "returned without an EQ VAS"
+    assert by_cell(eq_vas(study)) == [
+        ("questionnaires not returned", "programme", 2016, 1),
+        (vas, "programme", 2017, 1),
+    ]
     assert eq_vas(study).rows["numerator"].tolist() == [80, 70, 60]
     grades = report_grade(study)
     assert grades.rows["numerator"].tolist() == [9.0, 8.0, 8.5] and grades.unit == "person"
@@ -206,15 +221,42 @@ def test_survey_outcomes_and_their_losses(study):
     assert nps.cells.set_index(["cluster", "period"]).loc[("A", 2016), "y"] == 50
 
 
+def test_response_is_what_came_back_of_what_was_sent_complete_or_not(study):
+    frame = survey_response(study)
+    found = frame.rows.set_index(["cluster", "period"])[["numerator", "exposure", "persons"]]
+    assert found.to_dict("index") == {
+        ("A", 2016): {"numerator": 2.0, "exposure": 3.0, "persons": 3},
+        ("A", 2017): {"numerator": 1.0, "exposure": 1.0, "persons": 1},
+        ("B", 2016): {"numerator": 1.0, "exposure": 1.0, "persons": 1},
+    }
+    levels = {(e.group, e.at): e.estimate for e in group_means(frame, weights="exposure")}
+    assert levels["programme", 2016] == pytest.approx(200 / 3)
+    assert frame.losses == ()
+
+
+def test_losses_by_attribution_and_without_a_person_name_group_and_year(study):
+    gone = "insured person-years of persons who were enlisted nowhere in 2015"
+    assert by_cell(cost_per_insured_year(study, attribution="practice_2015")) == [
+        (gone, "programme", 2018, 1)
+    ]
+    nameless = [x for x in by_cell(referral_percentage(study, count="persons")) if "name no person" in x[0]]
+    assert nameless == [("referrals that name no person", "programme", 2018, 1)]
+    assert by_cell(referral_percentage(study)) == [
+        ("referrals of practice-years without a list size", "programme", 2017, 1)
+    ]
+
+
 def test_rows_in_any_order_and_any_number_of_threads_give_the_same_frame(study):
-    whole = {name: made(study).rows for name, made in OUTCOMES.items()}
+    whole = {name: made(study) for name, made in OUTCOMES.items()}
     shuffled = {name: t.sample(frac=1, random_state=3) for name, t in tables().items()}
     for threads in (1, 4):
         again = load_study(shuffled, mapping=MAPPING)
         engine = again.table("insured_years").get_backend()
         engine.raw_sql(f"SET threads = {threads}")
         for name, made in OUTCOMES.items():
-            pd.testing.assert_frame_equal(made(again).rows, whole[name])
+            frame = made(again)
+            pd.testing.assert_frame_equal(frame.rows, whole[name].rows)
+            assert frame.losses == whole[name].losses
 
 
 def test_a_plan_can_name_any_function():
