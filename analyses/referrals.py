@@ -48,7 +48,7 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
         unit="referrals per practice",
         unit_nl="verwijzingen per praktijk",
         term="published",
-        note=f"the published contrast times the mean list of the programme practices in {first}, taken as known",
+        note=f"the published contrast times the programme's mean list of {first}, taken as known",
     )
     adjusted = estimate_of(frame, outcome, plan, replace_adjust(reading, ("list_size",)))
     sets = [

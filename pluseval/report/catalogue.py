@@ -26,7 +26,7 @@ _READINGS = {
 }
 _OTHERS = {
     "referrals.percentage.list_size": "referral percentage 2018 to 2019 with list size as covariate",
-    "referrals.per_practice.published": "referrals per practice: the published contrast times the mean list of programme practices",
+    "referrals.per_practice.published": "referrals per practice: the published contrast times the mean list",
     "referrals.pluspunt.effect": "PlusPunt referrals 2018 to 2019, the same contrast",
     "referrals.specialty.levels": "referrals by specialty against the national rates",
     "referrals.percentage.p_distribution": "p-values of the published reading over planted synthetic studies",

@@ -130,8 +130,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "{value}{interval}."
         ),
         "inconclusive": (
-            "{label}: geen uitsluitsel. Het interval reikt voorbij de in het plan vastgelegde marge van {margin}; "
-            "'niet slechter' is dus niet aangetoond, en 'slechter' evenmin; {than}: {value}{interval}."
+            "{label}: geen uitsluitsel. Het interval reikt voorbij de in het plan vastgelegde marge van "
+            "{margin}; 'niet slechter' is dus niet aangetoond, en 'slechter' evenmin; {than}: {value}{interval}."
         ),
         "described": "{label}: {value}{interval}.",
         "not_testable": "Niet te toetsen met deze gegevens.",

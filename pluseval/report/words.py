@@ -418,7 +418,7 @@ def _excludes_null_badly(found: Verdict, number: Any) -> bool:
 
 
 def _p_at_loss(found: Verdict, number: Any) -> float | None:
-    """The one-sided p of a non-inferiority test: half the two-sided one at the margin's loss, if beyond it."""
+    """The one-sided p of a non-inferiority test, from the two-sided one at the margin's loss."""
     if found.hypothesis != "noninferiority" or found.margin is None:
         return None
     below, above = _bounds(number, found.margin)
