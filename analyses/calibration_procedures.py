@@ -9,7 +9,7 @@ is one minus it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,11 @@ class PermutationChoice:
     adjusted: bool = False
     equal_tails: bool = False
     coefficient: bool = False
+
+    @property
+    def drawn(self) -> PermutationChoice:
+        """What decides the draws and the statistic, the tails left open."""
+        return replace(self, equal_tails=False)
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -180,7 +185,14 @@ def procedures_of(cell: Cell) -> tuple[Procedure, ...]:
 
 def run_family(family: str, cell: Cell, drawn: Drawn, *, seed: int) -> dict[str, Found | str]:
     """What every procedure of a family says of a block; the reason in words where one refuses the design."""
-    return dict(_FAMILIES[family](cell, drawn, seed))
+    found: dict[str, Found | str] = {}
+    try:
+        for name, answer in _FAMILIES[family](cell, drawn, seed):
+            found[name] = answer
+    except DesignError as error:  # what has answered stands; a design that the rest refuses, it refuses here
+        named = [procedure.name for procedure in PROCEDURES if procedure.family == family]
+        found.update({name: str(error) for name in named if name not in found})
+    return found
 
 
 def _changes(cell: Cell, drawn: Drawn, seed: int) -> Iterator[tuple[str, Found | str]]:
@@ -193,29 +205,8 @@ def _changes(cell: Cell, drawn: Drawn, seed: int) -> Iterator[tuple[str, Found |
         yield f"{kind.lower()}_bm", _of_t(robust_t(y, group, kind=kind), cell)
     yield "cr2_bm_log", _of_t(robust_t(y, group, log), cell)
     effects = (0.0, *cell.effects)
-    for groups, adjusted, coefficient in dict.fromkeys(
-        (c.groups, c.adjusted, c.coefficient) for c, _ in PERMUTATIONS.values()
-    ):
-        strata = None if groups == 1 else quantile_strata(design.list_size, groups=groups)
-        made = assignments(group, strata=strata, draws=DRAWS, seed=seed)
-        covariates = log if adjusted else None
-        permuted = Permutations.of(
-            group, _listed(made), covariates=covariates, coefficient=coefficient, added=not made.exact
-        )
-        both = np.stack([permuted.both(y + effect * group) for effect in effects])  # (3, 2, D)
-        tests = [
-            permutation_test(
-                row, group, statistic="coefficient" if coefficient else "cr2", covariates=covariates,
-                strata=strata, draws=DRAWS, seed=seed,
-            )
-            for row in y[:DRAWN_WIDTHS]
-        ]  # fmt: skip
-        for name, (choice, _) in PERMUTATIONS.items():
-            if (choice.groups, choice.adjusted, choice.coefficient) == (groups, adjusted, coefficient):
-                tails = "equal" if choice.equal_tails else "symmetric"
-                ends = [test.conf_int(tails=tails) for test in tests]
-                widths = np.array([end.high - end.low for end in ends])
-                yield name, Found(both[:, int(choice.equal_tails)], widths)
+    for variant in dict.fromkeys(choice.drawn for choice, _ in PERMUTATIONS.values()):
+        yield from _permuted(cell, y, variant, seed)
     rng = np.random.default_rng(seed)
     X = np.column_stack([np.ones(group.size), group])
     for weights in ("rademacher", "webb"):
@@ -230,6 +221,35 @@ def _changes(cell: Cell, drawn: Drawn, seed: int) -> Iterator[tuple[str, Found |
             for row in y[:DRAWN_WIDTHS]
         ]
         yield f"wild_{weights}", Found(p, np.array([end.high - end.low for end in ends]))
+
+
+def _permuted(
+    cell: Cell, y: np.ndarray, variant: PermutationChoice, seed: int
+) -> Iterator[tuple[str, Found | str]]:
+    """The permutation tests that share their draws; they differ in how they count the tails."""
+    design, group = cell.design, cell.design.treated.astype(float)
+    sharing = {name: choice for name, (choice, _) in PERMUTATIONS.items() if choice.drawn == variant}
+    covariates = design.log_size if variant.adjusted else None
+    try:
+        strata = None if variant.groups == 1 else quantile_strata(design.list_size, groups=variant.groups)
+        made = assignments(group, strata=strata, draws=DRAWS, seed=seed)
+        tests = [
+            permutation_test(
+                row, group, statistic="coefficient" if variant.coefficient else "cr2", covariates=covariates,
+                strata=strata, draws=DRAWS, seed=seed,
+            )
+            for row in y[:DRAWN_WIDTHS]
+        ]  # fmt: skip
+    except DesignError as error:
+        yield from ((name, str(error)) for name in sharing)
+        return
+    permuted = Permutations.of(
+        group, _listed(made), covariates=covariates, coefficient=variant.coefficient, added=not made.exact
+    )
+    both = np.stack([permuted.both(y + effect * group) for effect in (0.0, *cell.effects)])  # (3, 2, D)
+    for name, choice in sharing.items():
+        ends = [test.conf_int(tails="equal" if choice.equal_tails else "symmetric") for test in tests]
+        yield name, Found(both[:, int(choice.equal_tails)], np.array([end.high - end.low for end in ends]))
 
 
 def _panel(cell: Cell, drawn: Drawn, seed: int) -> Iterator[tuple[str, Found]]:
