@@ -1,7 +1,9 @@
 """The public door: sorted, complete, and free to open."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pluseval
 
@@ -46,3 +48,8 @@ def test_help_answers_without_loading_the_engine():
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     for command in ("validate", "synthesize", "run", "release", "compare", "book", "evaluate"):
         assert command in shown.stdout
+
+
+def test_every_public_name_stands_in_the_reference_chapter():
+    page = (Path(__file__).resolve().parents[2] / "book" / "reference" / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto\w+:: pluseval\.(\w+)$", page, flags=re.M)) == pluseval.__all__
