@@ -187,6 +187,26 @@ class Page:
         ]
         return table(["", found.measure.label], rows, caption=f"Estimand of {found.measure.label}")
 
+    def procedures_disagree(self, *names: str, lang: str = "en") -> Html:
+        """A sentence for each set in which some procedures find an effect and others do not; else nothing."""
+        alpha = self.plan["alpha"]
+        told = []
+        for one in (self.results[name] for name in names if name in self.results):
+            tested = [number for number in one if number.p_value == number.p_value]
+            found = [number for number in tested if number.p_value <= alpha]
+            if found and len(found) < len(tested):
+                label = tested[0].measure.label_nl if lang == "nl" else tested[0].measure.label
+                told.append(
+                    PHRASES[lang]["procedures_disagree"].format(
+                        label=label[:1].upper() + label[1:],
+                        found=len(found),
+                        tested=len(tested),
+                        low=format_number(min(n.p_value for n in tested), 3, lang=lang),
+                        high=format_number(max(n.p_value for n in tested), 3, lang=lang),
+                    )
+                )
+        return Html("".join(f'<p class="pluseval-disagree" lang="{lang}">{html.escape(t)}</p>' for t in told))
+
     def joint_tests(self, name: str) -> Html:
         """The joint tests of a set (pre-trends, any adjacent year)."""
         if name not in self.results:

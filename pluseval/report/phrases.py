@@ -79,6 +79,10 @@ PHRASES: dict[str, dict[str, Any]] = {
         "readings_differ": (
             "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
         ),
+        "procedures_disagree": (
+            "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference and the "
+            "others do not (p from {low} to {high}); the one that counts is the one that the plan names."
+        ),
         "data_are": "These numbers are {label}.",
         "whole_shown": (
             "The programme's hypothesis is supported: costs are lower, and health and experience "
@@ -131,7 +135,8 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "inconclusive": (
             "{label}: geen uitsluitsel. Het interval reikt voorbij de in het plan vastgelegde marge van "
-            "{margin}; 'niet slechter' is dus niet aangetoond, en 'slechter' evenmin; {than}: {value}{interval}."
+            "{margin}; 'niet slechter' is dus niet aangetoond, en 'slechter' evenmin; {than}: "
+            "{value}{interval}."
         ),
         "described": "{label}: {value}{interval}.",
         "not_testable": "Niet te toetsen met deze gegevens.",
@@ -185,6 +190,10 @@ PHRASES: dict[str, dict[str, Any]] = {
         "procedure": "Methode (Engelse benaming): {inference}.",
         "readings_differ": (
             "De gepubliceerde lezing van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
+        ),
+        "procedures_disagree": (
+            "{label}: het antwoord hangt af van de procedure. Van {tested} procedures vinden er {found} een "
+            "verschil en de andere niet (p van {low} tot {high}); wat telt is de procedure die het plan noemt."
         ),
         "data_are": "Deze cijfers zijn {label}.",
         "whole_shown": (
