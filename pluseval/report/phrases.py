@@ -80,8 +80,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
         ),
         "procedures_disagree": (
-            "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference and the "
-            "others do not (p from {low} to {high}); the one that counts is the one that the plan names."
+            "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference and "
+            "the others do not (p from {low} to {high}); the one that counts is the one that the plan names."
         ),
         "data_are": "These numbers are {label}.",
         "whole_shown": (
@@ -193,7 +193,7 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "procedures_disagree": (
             "{label}: het antwoord hangt af van de procedure. Van {tested} procedures vinden er {found} een "
-            "verschil en de andere niet (p van {low} tot {high}); wat telt is de procedure die het plan noemt."
+            "verschil en de andere niet (p van {low} tot {high}); wat telt is de procedure uit het plan."
         ),
         "data_are": "Deze cijfers zijn {label}.",
         "whole_shown": (
