@@ -97,9 +97,11 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
         labels = sorted({getattr(v, field) for k, v in verdicts.items() if k in FRONT} - {""})
         lines = [words["data_are"].format(label=label) for label in labels]
         if any(key in verdicts for key in parts):
+            against = tuple(k for k in whole.failed if part_contradicts(verdicts[k]))
+            failed = against if whole.key == "contradicted" else whole.failed
             lines.append(
                 words[f"whole_{whole.key}"].format(
-                    failed=listed(whole.failed) if whole.failed else "",
+                    failed=listed(failed) if failed else "",
                     absent=listed(whole.absent) if whole.absent else "",
                 )
             )
