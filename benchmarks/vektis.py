@@ -5,8 +5,8 @@ python benchmarks/vektis.py FOLDER      (the folder of downloads, for example ..
 
 from __future__ import annotations
 
+import argparse
 import resource
-import sys
 import time
 
 from analyses.municipal import analyse
@@ -32,4 +32,6 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="the folder of downloads")
+    main(parser.parse_args().folder)
