@@ -43,7 +43,16 @@ def spread(study: Study, year: int) -> EstimateSet:
             group=row.group,
             measure=SHARE,
             source=study.source,
-            cells=[Cell(row.group, str(year), int(row.persons), int(row.practices), row.largest_practice)],
+            cells=[
+                Cell(
+                    row.group,
+                    str(year),
+                    int(row.persons),
+                    int(row.practices),
+                    row.largest_practice,
+                    part=row.band,  # bands of one group lie beside each other: none is subtracted
+                )
+            ],
             population=f"persons insured in {year}",
             contrast=f"share of persons by MSZ cost in {year}",
         )

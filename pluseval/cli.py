@@ -140,8 +140,11 @@ def release(
     results: Annotated[Path, typer.Argument(help="The folder of a run.")],
     to: Annotated[Path, typer.Option(help="The folder of the bundle to make.")],
     before: Annotated[
-        Path | None,
-        typer.Option(help="The bundle released last: the difference may not reveal a few practices."),
+        list[Path] | None,
+        typer.Option(
+            help="A bundle released earlier: the difference may not reveal a few practices. May be given "
+            "more than once; what stands at --to is always compared with."
+        ),
     ] = None,
 ) -> None:
     """Turn a run into a bundle that may leave, with what was suppressed and by which rule."""
@@ -186,14 +189,20 @@ def book(
 def evaluate(
     data: DataOption = None,
     plan: PlanOption = None,
-    released: Annotated[Path | None, typer.Option(help="The last publication, to compare with.")] = None,
+    released: Annotated[
+        Path | None,
+        typer.Option(help="The last publication, to compare with. Default: what stands at --out."),
+    ] = None,
+    first: Annotated[
+        bool, typer.Option("--first", help="A study that is not in the last publication is a new one.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Where bundle, comparison and book go.")] = Path("public"),
 ) -> None:
     """What CI does with new data: validate, run, release, compare, build; nothing stale leaves."""
     from pluseval.pipeline.evaluate import evaluate as evaluate_all
 
     with _progress("Evaluate") as progress:
-        done = evaluate_all(data, plan=plan, released=released, out=out, progress=progress)
+        done = evaluate_all(data, plan=plan, released=released, first=first, out=out, progress=progress)
     typer.echo(done.summary())
 
 

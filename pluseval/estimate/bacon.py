@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from pluseval.data.frame import AnalysisFrame, Measure
 from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Window
 from pluseval.estimate.conclude import TREATED_AS, population_of
-from pluseval.estimate.counting import count_cells
+from pluseval.estimate.counting import cohort_parts, count_cells
 from pluseval.estimate.panel import Panel, complete_panel
-from pluseval.estimate.result import Cell, Counts, Estimand, Estimate, EstimateSet
+from pluseval.estimate.result import Counts, Estimand, Estimate, EstimateSet
 from pluseval.numerics.bacon import KINDS, BaconDecomposition, bacon_decomposition
 
 WORDS = {
@@ -86,16 +85,19 @@ def goodman_bacon(
     panel = complete_panel(frame, exclude=exclude, always=True, asked_by="goodman_bacon")
     found = bacon_decomposition(panel.y, entry=panel.entry, periods=panel.periods)
     window = Window(int(panel.periods[0]), int(panel.periods[-1]))
-    everyone = count_cells(frame, panel.clusters, (window,))
+    # Cohorts weigh apart in every number here, so that each is a cell of its own for all of them: the means
+    # and their shares add up to the two-way estimate, and one held back would follow from the others.
+    start = np.where(panel.entry <= panel.periods[0], -math.inf, panel.entry)
+    start = np.where(panel.entry == 0, 0.0, start)
+    everyone = count_cells(frame, panel.clusters, (window,), parts=cohort_parts(panel.clusters, start))
     estimates = [
         _described(panel, "two-way fixed effects", found.total, frame.measure, everyone, "difference")
     ]
-    evidence = _evidence(panel, found, window)
     for kind in (k for k in KINDS if found.weight_of(k) > 0):
         share, mean = found.weight_of(kind), _mean(found, kind)
         estimates += [
             _described(panel, f"share: {WORDS[kind]}", 100 * share, SHARE, everyone, "level"),
-            _described(panel, f"estimate: {WORDS[kind]}", mean, frame.measure, evidence, "difference"),
+            _described(panel, f"estimate: {WORDS[kind]}", mean, frame.measure, everyone, "difference"),
         ]
     label, label_nl = frame.measure.label, frame.measure.label_nl
     return EstimateSet(
@@ -110,26 +112,6 @@ def goodman_bacon(
 def _mean(found: BaconDecomposition, kind: str) -> float:
     of = found.kind == kind
     return float(np.average(found.estimate[of], weights=found.weight[of]))
-
-
-def _evidence(panel: Panel, found: BaconDecomposition, window: Window) -> Counts:
-    """The cells of the means by type of comparison.
-
-    Where cohorts are compared with each other they are shown one by one, for every type: the means and their
-    shares add up to the two-way estimate, so that one that is held back would follow from the others.
-    """
-    if set(found.kind) == {"treated_v_never"}:
-        return count_cells(panel.frame, panel.clusters, (window,))
-    start = np.where(panel.entry == 0, math.inf, panel.entry)
-    start = np.where(start <= panel.periods[0], -math.inf, start)
-    cells: list[Cell] = []
-    for cohort in np.unique(start):
-        members = panel.clusters[start == cohort]
-        # cohorts lie beside each other, not within: a name of their own keeps them from being subtracted
-        own = f", joined {cohort:g}" if np.isfinite(cohort) else ""
-        found_cells = count_cells(panel.frame, members, (window,)).cells
-        cells += [replace(cell, period=f"{cell.period}{own}") for cell in found_cells]
-    return Counts(tuple(cells))
 
 
 def _described(

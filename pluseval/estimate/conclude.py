@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,11 @@ def weight_words(weights: str, average: Average, several_years: bool) -> str:
 
 @dataclass(frozen=True)
 class Subject:
-    """What an estimate is about, apart from its numbers."""
+    """What an estimate is about, apart from its numbers.
+
+    ``parts`` names the cohort of every programme practice where practices of one cohort weigh otherwise than
+    those of another: the values of a cohort then follow from the estimate, and count as cells of their own.
+    """
 
     frame: AnalysisFrame
     term: str
@@ -86,6 +91,7 @@ class Subject:
     margin: float | None = None
     notes: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
+    parts: Mapping[Any, str] | None = None
 
 
 def conclude(subject: Subject, inferred: Inferred, *, level: float) -> Estimate:
@@ -110,7 +116,13 @@ def conclude(subject: Subject, inferred: Inferred, *, level: float) -> Estimate:
         conf_high=back(inferred.conf_high),
         measure=subject.frame.measure,
         estimand=subject.estimand,
-        counts=count_cells(subject.frame, subject.clusters, subject.windows, df_resid=_finite(inferred.df)),
+        counts=count_cells(
+            subject.frame,
+            subject.clusters,
+            subject.windows,
+            df_resid=_finite(inferred.df),
+            parts=subject.parts,
+        ),
         source=subject.frame.source,
         method=subject.method,
         inference=inferred.convention,

@@ -110,6 +110,12 @@ def dose_did(
             f"change of dose between {least:.2f} and {most:.2f} of a full year among programme practices",
         ),
         losses=collapsed.losses,
+        # practices of one dose weigh otherwise than those of another
+        parts={
+            practice: f"dose {dose:.3f}"
+            for practice, dose, on in zip(collapsed.clusters, change, collapsed.treated, strict=True)
+            if on
+        },
     )
     return conclude(subject, inference.infer(problem, level), level=level)
 

@@ -12,6 +12,7 @@ from pluseval.data.frame import AnalysisFrame, Loss
 from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Window, collapse
 from pluseval.estimate.conclude import TREATED_AS, Subject, population_of
+from pluseval.estimate.counting import cohort_parts
 from pluseval.estimate.result import Estimand
 
 
@@ -149,6 +150,7 @@ def panel_subject(
         margin=margin,
         notes=(*panel.notes, *notes),
         losses=panel.losses,
+        parts=cohort_parts(panel.clusters, panel.entry),
     )
 
 

@@ -30,11 +30,29 @@ class Estimand:
 
 
 @dataclass(frozen=True)
+class Year:
+    """Who of a cell is seen in a single year of its period.
+
+    ``members`` are the practices, for the gate to compare with other cells; they are never written or shown.
+    """
+
+    period: int
+    practices: int
+    persons: int | None
+    members: frozenset = field(default=frozenset(), repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Cell:
     """The evidence behind one group in one period.
 
     ``persons`` is a lower bound of the distinct persons (None: unknown). The shares are the largest
     contributors' parts of the cell's sum, between 0 and 1; NaN where the measure is not a sum of amounts.
+
+    ``part`` names a part of the group whose values follow from the number together with others (a cohort of
+    an effect by year of joining, a band of a distribution): every rule looks at it as at a whole group.
+    Parts of one group with different names are disjoint. ``years`` holds the evidence year by year where
+    ``period`` spans several; ``members`` the practices of any year.
     """
 
     group: str
@@ -45,6 +63,9 @@ class Cell:
     two_practices_share: float = math.nan
     person_share: float = math.nan
     two_persons_share: float = math.nan
+    part: str = ""
+    years: tuple[Year, ...] = ()
+    members: frozenset = field(default=frozenset(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pluseval.estimate.conclude import (
     require_inference,
     require_level,
 )
+from pluseval.estimate.counting import cohort_parts
 from pluseval.estimate.inference import Inference, from_t
 from pluseval.estimate.problem import Staggered, require_groups
 from pluseval.estimate.result import Estimand, EstimateSet
@@ -242,4 +243,5 @@ def _subject(
         at=row["at"],
         notes=(*collapsed.notes, *notes),
         losses=collapsed.losses,
+        parts=cohort_parts(collapsed.clusters, entry),
     )

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pluseval.errors import DisclosureError, NotFoundError, StaleError
+from pluseval.report.differencing import Key, Presence, presences, revealed
 from pluseval.report.manifest import hash_bytes
 from pluseval.report.read import Results, run_folder
 from pluseval.report.write import intact
@@ -46,7 +48,7 @@ class Bundle:
         )
 
 
-def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> Bundle:
+def make_bundle(run: Path, to: Path, *, released_before: Path | Sequence[Path] | None = None) -> Bundle:
     """Copy a run's released results to a folder that may leave, whole or not at all.
 
     Parameters
@@ -54,25 +56,29 @@ def make_bundle(run: Path, to: Path, *, released_before: Path | None = None) -> 
     run : Path
         Folder of a run, or of runs (the latest is taken).
     to : Path
-        The folder to make; an earlier bundle there is replaced.
-    released_before : Path, optional
-        The bundle released last: a new one may not reveal a few practices or persons by its difference.
+        The folder to make. An earlier bundle there is replaced, and always one of those compared with.
+    released_before : Path or sequence of Path, optional
+        Bundles released earlier: a new one may not reveal a few practices or persons by its difference from
+        any of them.
 
     Raises
     ------
     NotFoundError
         If there is no run in the folder.
     StaleError
-        If a file of the run, or of the bundle released before, was changed after it was written.
+        If a file of the run, or of a bundle released before, was changed after it was written.
     DisclosureError
-        If the difference with the bundle released before would reveal a few practices or persons.
+        If the difference with a bundle released before would reveal a few practices or persons.
     """
     run, to = run_folder(run), Path(to)
     require_intact(run)
     results = Results.open(run)
-    if released_before is not None:
-        require_intact(released_before)
-        _refuse_difference(Results.open(released_before), results, least=_rules(run))
+    earlier = [released_before] if isinstance(released_before, (str, Path)) else [*(released_before or ())]
+    if (to / "manifest.json").is_file():
+        earlier.append(to)
+    for past in earlier:
+        require_intact(past)
+        _refuse_difference(past, run)
     to.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
     try:
@@ -118,35 +124,37 @@ def _rules(run: Path) -> dict[str, float]:
     return json.loads((run / "results.json").read_text(encoding="utf-8"))["rules"]
 
 
-def _refuse_difference(old: Results, new: Results, *, least: dict[str, float]) -> None:
-    """Refuse a release that differs from the last one by a few practices or persons in some cell."""
-    before = _cells(old)
-    close = []
-    for key, (persons, practices) in _cells(new).items():
-        if key not in before:
-            continue
-        past_persons, past_practices = before[key]
-        few_practices = 0 < abs(practices - past_practices) < least["min_practices"]
-        few_persons = (
-            persons is not None
-            and past_persons is not None
-            and 0 < abs(persons - past_persons) < least["min_persons"]
-        )
-        if few_practices or few_persons:
-            close.append(key[0])
+def _refuse_difference(past: Path, run: Path) -> None:
+    """Refuse a release that differs from an earlier one by a few practices or persons in some year."""
+    old, new = Results.open(past), Results.open(run)
+    rules = _rules(past), _rules(run)
+    least = {name: max(one[name] for one in rules) for name in ("min_practices", "min_persons")}
+    before = _presences(old)
+    close = {
+        one.name
+        for one in new
+        for number in one
+        if not number.counts.names_practices
+        for key, now in presences(number.measure.key, number.counts.cells)
+        for then in before.get(key, ())
+        if revealed(now, then, **least)
+    }
     if close:
+        more = ", ..." if len(close) > 4 else ""
         raise DisclosureError(
-            f"{len(set(close))} sets differ from the last release by fewer practices or persons than "
-            f"the rules allow ({', '.join(sorted(set(close))[:4])}, ...): the difference of the releases "
+            f"{len(close)} sets differ from an earlier release by fewer practices or persons than "
+            f"the rules allow ({', '.join(sorted(close)[:4])}{more}): the difference of the releases "
             "would reveal them. Release with the next larger change of the data."
         )
 
 
-def _cells(results: Results) -> dict[tuple[str, str, str, str], tuple[int | None, int]]:
-    """Persons and practices by set, term, group and period."""
-    return {
-        (one.name, number.term, cell.group, cell.period): (cell.persons, cell.practices)
-        for one in results
-        for number in one
-        for cell in number.counts.cells
-    }
+def _presences(results: Results) -> dict[Key, set[Presence]]:
+    """Who is behind the numbers of a bundle, by measure, group and year: no name that a plan can change."""
+    found: dict[Key, set[Presence]] = {}
+    for one in results:
+        for number in one:
+            if number.counts.names_practices:
+                continue
+            for key, presence in presences(number.measure.key, number.counts.cells):
+                found.setdefault(key, set()).add(presence)
+    return found

@@ -34,6 +34,7 @@ def evaluate(
     *,
     plan: Path | None = None,
     released: Path | None = None,
+    first: bool = False,
     out: Path = Path("public"),
     progress: Progress = silent,
 ) -> Evaluation:
@@ -47,14 +48,17 @@ def evaluate(
         The analysis plan.
     released : Path, optional
         The last publication, its folder ``bundle``, or one bundle, to compare with: each study with the
-        bundle of its own name.
+        bundle of its own name. What stands at ``out`` by default.
+    first : bool
+        Whether a study that the last publication does not name is published for the first time. A study
+        under another name is not: its difference from what is out would go unseen.
     out : Path
         Receives ``bundle/<study>/``, ``changes.md`` and ``book/``.
 
     Raises
     ------
     ContractError, UnreadableError, NotFoundError
-        If the data are not valid, or the last publication holds no bundle.
+        If the data are not valid, or the last publication holds no bundle (of a study, unless ``first``).
     DisclosureError
         If a planned primary result is held back by the rules, or differs from the last release by a few
         practices or persons.
@@ -62,7 +66,8 @@ def evaluate(
         If results, book or the last bundles do not match what made them.
     """
     out = Path(out)
-    last = _last_bundles(released)
+    standing = out if released is None and any(out.glob("bundle/*/manifest.json")) else None
+    last = _last_bundles(released or standing)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -72,6 +77,12 @@ def evaluate(
             _refuse_held_back(done.folder)
             name = f"{number}-{done.inputs.what}"
             before = last.get(done.inputs.study)
+            if last and before is None and not first:
+                raise NotFoundError(
+                    f"the last publication holds no bundle of {done.inputs.study!r} (it has: "
+                    f"{', '.join(sorted(last))}); give the publication that does, keep the name of the "
+                    "study, or say --first where it was never published under any name"
+                )
             bundle = make_bundle(done.folder, part / "bundle" / name, released_before=before)
             bundles.append(bundle.folder)
             changes.append(f"## {done.inputs.study}")

@@ -9,7 +9,9 @@ from dataclasses import InitVar, dataclass, field, replace
 
 from pluseval.data.frame import Loss
 from pluseval.errors import DesignError, DisclosureError
-from pluseval.estimate.result import Cell, Estimate, EstimateSet
+from pluseval.estimate.result import Cell, Counts, Estimate, EstimateSet, Year
+from pluseval.report.differencing import PRACTICES as BETWEEN_PRACTICES
+from pluseval.report.differencing import Key, Presence, presences, revealed
 
 _GATE = object()  # held by release alone: without it a Released cannot be made
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
@@ -26,7 +28,9 @@ RESIDUAL_DF = "residual degrees of freedom"
 DIFFERENCE_PRACTICES = "differencing: fewer practices than the minimum lie between two released numbers"
 DIFFERENCE_PERSONS = "differencing: fewer persons than the minimum lie between two released numbers"
 JOINT = "joint test over a suppressed estimate"
+COMPLEMENT = "complementary: with the others it would reveal a suppressed share of the same whole"
 UNKNOWN = " (unknown)"
+_COUNTED = re.compile(r"(?<![\d.,-])(\d+)(?= (?:programme |comparison )?(?:practices?|persons?)\b)")
 
 
 @dataclass(frozen=True)
@@ -227,40 +231,79 @@ def require_released(value: object, *, by: str) -> Released:
 
 @dataclass
 class _Seen:
-    """What was released so far, per measure, group and period: the counts that a reader can subtract."""
+    """What was released so far, per measure, group and single year: what a reader can subtract."""
 
-    cells: dict[tuple[str, str, str], set[tuple[int, int | None]]] = field(default_factory=dict)
-
-    @staticmethod
-    def _keys(estimate: Estimate) -> Iterator[tuple[tuple[str, str, str], Cell]]:
-        for cell in estimate.counts.cells:
-            yield (estimate.measure.key, cell.group, cell.period), cell
+    released: dict[Key, set[Presence]] = field(default_factory=dict)
 
     def differencing(self, estimate: Estimate, rules: DisclosureRules) -> str | None:
         """The rule by which an estimate, beside what is out already, reveals a subgroup."""
-        for key, cell in self._keys(estimate):
-            for practices, persons in self.cells.get(key, ()):
-                if 0 < abs(practices - cell.practices) < rules.min_practices:
-                    return DIFFERENCE_PRACTICES
-                if persons is None or cell.persons is None:
-                    continue
-                if 0 < abs(persons - cell.persons) < rules.min_persons:
-                    return DIFFERENCE_PERSONS
+        least = {"min_practices": rules.min_practices, "min_persons": rules.min_persons}
+        for key, one in presences(estimate.measure.key, estimate.counts.cells):
+            for other in self.released.get(key, ()):
+                found = revealed(one, other, **least)
+                if found is not None:
+                    return DIFFERENCE_PRACTICES if found == BETWEEN_PRACTICES else DIFFERENCE_PERSONS
         return None
 
     def add(self, estimate: Estimate) -> None:
-        for key, cell in self._keys(estimate):
-            self.cells.setdefault(key, set()).add((cell.practices, cell.persons))
+        for key, one in presences(estimate.measure.key, estimate.counts.cells):
+            self.released.setdefault(key, set()).add(one)
 
 
-def _mask_losses(estimate: Estimate, rules: DisclosureRules) -> Estimate:
-    """Small counts of losses become words: a loss of three persons is a cell of three persons."""
-    small = tuple(loss for loss in estimate.losses if 0 < loss.count < rules.min_persons)
-    if not small:
-        return estimate
-    kept: tuple[Loss, ...] = tuple(loss for loss in estimate.losses if loss not in small)
-    notes = tuple(f"fewer than {rules.min_persons} lost: {loss.reason}" for loss in small)
-    return replace(estimate, losses=kept, notes=estimate.notes + notes)
+def _complement(one: EstimateSet, kept: list[Estimate], rules: DisclosureRules) -> list[Estimate]:
+    """The shares to hold back beside suppressed ones: the shares of a group sum to the whole.
+
+    In a group with a suppressed share the smallest others go too, until what is missing from 100 % is at
+    least two shares and the minimum of persons.
+    """
+    if one.display != "distribution":
+        return []
+    out: list[Estimate] = []
+    for group in dict.fromkeys(e.group for e in one.estimates):
+        held = [e for e in one.estimates if e.group == group and e not in kept]
+        rest = sorted((e for e in kept if e.group == group), key=lambda e: e.nobs)
+        while held and rest and (len(held) < 2 or sum(e.nobs for e in held) < rules.min_persons):
+            out.append(rest.pop(0))
+            held.append(out[-1])
+    return out
+
+
+def _without_small_counts(sets: list[EstimateSet], rules: DisclosureRules) -> list[EstimateSet]:
+    """Small counts become words, and counts that they could be subtracted from are rounded.
+
+    A loss of three persons is a cell of three persons, wherever it stands. Losses of one study add up to
+    its rows, so once one is small all are rounded to the minimum of persons. What the gate alone needed, the
+    practices by name and the single years of a practice that lacks one, stays inside.
+    """
+    least = rules.min_persons
+    small = any(0 < loss.count < least for s in sets for e in s.estimates for loss in e.losses)
+    return [replace(s, estimates=tuple(_told(e, rules, rounded=small) for e in s.estimates)) for s in sets]
+
+
+def _told(estimate: Estimate, rules: DisclosureRules, *, rounded: bool) -> Estimate:
+    least = rules.min_persons
+    few = [loss for loss in estimate.losses if 0 < loss.count < least]
+    kept: tuple[Loss, ...] = tuple(loss for loss in estimate.losses if loss not in few)
+    notes = tuple(_COUNTED.sub(lambda n: _few(n, rules.min_practices), note) for note in estimate.notes)
+    notes += tuple(f"fewer than {least} lost: {loss.reason}" for loss in few)
+    if rounded and kept:
+        exact = kept
+        kept = tuple(replace(loss, count=least * round(loss.count / least)) for loss in kept)
+        if kept != exact:
+            notes += (f"losses are rounded to multiples of {least}, as a small one is not shown",)
+    cells = tuple(replace(c, members=frozenset(), years=_shown(c, rules)) for c in estimate.counts.cells)
+    counts: Counts = replace(estimate.counts, cells=cells)
+    return replace(estimate, losses=kept, notes=notes, counts=counts)
+
+
+def _few(count: re.Match[str], least: int) -> str:
+    return f"fewer than {least}" if 0 < int(count[1]) < least else count[0]
+
+
+def _shown(cell: Cell, rules: DisclosureRules) -> tuple[Year, ...]:
+    if any(0 < cell.practices - year.practices < rules.min_practices for year in cell.years):
+        return ()
+    return tuple(replace(year, members=frozenset()) for year in cell.years)
 
 
 def _as_set(item: Estimate | EstimateSet) -> EstimateSet:
@@ -289,9 +332,10 @@ def release(
 
     Every cell behind an estimate is checked for persons and for practices (separate rules) and for dominance;
     models on person records for residual degrees of freedom; practice-named results (leave-one-out among
-    them) pass with consent only. Then the whole: two numbers of one measure, group and period whose counts
-    differ by fewer than the minimum reveal the practices or persons between them, so the later one is held
-    back. Put the results that matter most first.
+    them) pass with consent only. Then the whole: two numbers of one measure and group that share a year and
+    differ by fewer practices or persons than the minimum reveal those between them, so the later one is held
+    back; and where a share of a distribution is held back, the smallest others of its group are too. Put the
+    results that matter most first.
 
     Parameters
     ----------
@@ -307,7 +351,8 @@ def release(
     -------
     Released
         The sets that passed, the list of what did not, the rules. Counts of losses below ``min_persons`` are
-        replaced by "fewer than". A joint test over a suppressed estimate is suppressed too.
+        replaced by "fewer than", and the other losses are rounded then. A joint test over a suppressed
+        estimate is suppressed too.
 
     Raises
     ------
@@ -336,10 +381,14 @@ def release(
                 continue
             if not estimate.counts.names_practices:
                 seen.add(estimate)
-            kept.append(_mask_losses(estimate, rules))
+            kept.append(estimate)
+        for estimate in _complement(one, kept, rules):
+            kept.remove(estimate)
+            held.append(Suppressed(one.name, estimate.term, COMPLEMENT))
         whole = len(kept) == len(one.estimates)
         if not whole:
             held.extend(Suppressed(one.name, joint.name, JOINT) for joint in one.joint)
         if kept:
             out.append(replace(one, estimates=tuple(kept), joint=one.joint if whole else ()))
+    out = _without_small_counts(out, rules)
     return Released(sets=tuple(out), suppressed=tuple(held), rules=rules, gate=_GATE)

@@ -322,7 +322,10 @@ def _read_number(content: Mapping[str, Any]) -> Number:
     fields["losses"] = tuple(Record(loss) for loss in fields["losses"])
     fields["notes"] = tuple(fields["notes"])
     counts = dict(fields["counts"])
-    counts["cells"] = tuple(Record(c) for c in counts["cells"])
+    counts["cells"] = tuple(
+        Record({**c, "part": c.get("part", ""), "years": tuple(map(Record, c.get("years", ())))})
+        for c in counts["cells"]
+    )
     fields["counts"] = ReadCounts(counts)
     for name in ("measure", "estimand", "source"):
         fields[name] = Record(fields[name])

@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any
 
 from pluseval.errors import DesignError
-from pluseval.estimate.result import Estimate, EstimateSet, JointTest
+from pluseval.estimate.result import Cell, Estimate, EstimateSet, JointTest
 from pluseval.report.disclosure import Released, require_released
 
 SCHEMA = 1
@@ -59,10 +59,7 @@ def _tests(estimate: Estimate) -> list[dict[str, Any]]:
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     counts, measure, sheet, source = estimate.counts, estimate.measure, estimate.estimand, estimate.source
     # The shares of the largest contributors stay inside: share times sum is a practice's own value.
-    cells = [
-        {"group": c.group, "period": c.period, "persons": c.persons, "practices": c.practices}
-        for c in counts.cells
-    ]
+    cells = [_cell(c) for c in counts.cells]
     names = (
         "term estimate std_error statistic df p_value conf_low conf_high level scale group at margin method "
         "inference nobs n_clusters notes"
@@ -95,6 +92,18 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
         "label": source.label,
         "label_nl": source.label_nl,
     }
+    return record
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        name: getattr(cell, name) for name in ("group", "period", "persons", "practices")
+    }
+    if cell.part:
+        record["part"] = cell.part
+    if len(cell.years) > 1:  # the next release is compared with this one year by year
+        names = ("period", "practices", "persons")
+        record["years"] = [{name: getattr(year, name) for name in names} for year in cell.years]
     return record
 
 

@@ -84,10 +84,10 @@ def test_evaluate_calls_the_tested_sequence_and_publishes_its_output():
 @pytest.mark.parametrize(
     ("given", "folders", "expected"),
     [
-        ("", [], "evaluate --out public"),
-        ("extracts/2024", [], "evaluate --data extracts/2024 --out public"),
+        ("", [], "evaluate --first --out public"),
+        ("extracts/2024", [], "evaluate --data extracts/2024 --first --out public"),
         ("", ["data", "released/0-study"], "evaluate --data data --released released --out public"),
-        ("a b", ["data"], "evaluate --data a b --out public"),
+        ("a b", ["data"], "evaluate --data a b --first --out public"),
     ],
 )
 def test_the_step_calls_evaluate_with_what_there_is(
