@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from pathlib import Path
+from types import MappingProxyType, ModuleType
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
@@ -57,9 +59,19 @@ def outcome(name: str) -> Callable[..., AnalysisFrame]:
             f"no outcome is called {name!r}; there are {', '.join(OUTCOMES)}, or module:function"
         )
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found = getattr(_module(module), attribute)
     except (ImportError, AttributeError) as problem:
         raise DesignError(f"outcome {name!r} cannot be imported: {problem}") from problem
     if not callable(found):
         raise DesignError(f"outcome {name!r} is not a function of a study")
     return found
+
+
+def _module(name: str) -> ModuleType:
+    """A module by name, also one that lies in the current folder."""
+    here = str(Path.cwd())
+    sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from pluseval.pipeline.plan import Plan, read_plan
 from pluseval.report.disclosure import DisclosureRules, Released, release
 from pluseval.report.figures import Marks
 from pluseval.report.manifest import Manifest, hash_code
-from pluseval.report.write import intact, write
+from pluseval.report.read import Results
+from pluseval.report.write import intact, point_at, write
 
 Progress = Callable[[str, int, int], None]
+# not within a word, a decimal or a year range, and not what a design needs: "needs 2 periods, found 1"
+_WHOLE_NUMBER = re.compile(r"(?<![\w.,-])(?<!needs )\d+(?![\w-]|[.,]\d)")
 QUESTIONS = ("health_status", "experienced_quality", "costs", "referrals")
 
 
@@ -34,16 +38,26 @@ class Run:
 
     folder: Path
     inputs: Inputs
-    released: int
-    suppressed: int
     reused: bool = False
 
     def summary(self) -> str:
-        """One paragraph for the terminal."""
-        if self.reused:
-            return f"{self.inputs.study}: nothing changed; results are in {self.folder}"
-        held = f", {self.suppressed} held back by the disclosure rules" if self.suppressed else ""
-        return f"{self.inputs.study}: {self.released} estimates released{held}; results are in {self.folder}"
+        """What the terminal shows: verdicts, what was not evaluated, where the results are."""
+        results = Results.open(self.folder)
+        label = f" [{results.source_label}]" if results.source_label else ""
+        lines = [f"{self.inputs.study}{label}"]
+        absent = []
+        for key, found in results.findings.items():
+            if found["key"] == "not_testable":
+                absent.append(key)
+            else:
+                lines.append(f"  {found['sentence_en']}")
+        if absent:
+            lines.append(f"  Not evaluated (no data, or held back): {', '.join(absent)}.")
+        held = f", {results.n_suppressed} held back by the disclosure rules" if results.n_suppressed else ""
+        same = "nothing changed; " if self.reused else ""
+        lines.append(f"{same}{results.n_estimates} estimates released{held}: {self.folder}")
+        lines.append(f"Next: pluseval book --results {self.folder}")
+        return "\n".join(lines)
 
 
 def run(
@@ -92,7 +106,8 @@ def run(
     )
     folder = out / manifest.run
     if reuse and intact(folder):
-        return Run(folder, inputs, 0, 0, reused=True)
+        point_at(out, manifest.run)
+        return Run(folder, inputs, reused=True)
     loaded = opened.loaded
     if isinstance(loaded, Study):
         released, findings, marks = _study(loaded, chosen, progress)
@@ -102,10 +117,11 @@ def run(
     folder = write(released, out, manifest=manifest, findings=findings, marks=marks)
     opened.remember()
     progress("done", 7, 7)
-    return Run(folder, inputs, sum(len(s) for s in released.sets), len(released.suppressed))
+    return Run(folder, inputs)
 
 
 def _study(study: Study, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any], Marks]:
+    _require_plan_for(study, plan)
     found = Analysis()
     for done, question in enumerate(QUESTIONS, start=1):
         progress(f"estimating: {question.replace('_', ' ')}", done, 7)
@@ -123,7 +139,8 @@ def _study(study: Study, plan: Plan, progress: Progress) -> tuple[Released, dict
     _require_all_reported(study, plan, released)
     starts = sorted({d.date() for d in study.practices["start_date"].dropna()})
     marks = Marks(tuple(starts), plan.windows.transition, next(iter(plan.windows.covid), None))
-    return released, _findings(plan, found, _data_facts(study, rules)), marks
+    told = replace(found, skipped=_without_small_counts(found.skipped, rules.min_persons))
+    return released, _findings(plan, told, _data_facts(study, rules)), marks
 
 
 def _municipal(
@@ -146,6 +163,15 @@ def _findings(plan: Plan, found: Analysis, data: dict[str, Any]) -> dict[str, An
     }
 
 
+def _without_small_counts(skipped: tuple[tuple[str, str], ...], least: int) -> tuple[tuple[str, str], ...]:
+    """The reasons without what could be a count of a few persons; years and decimals stay."""
+
+    def told(count: re.Match[str]) -> str:
+        return f"fewer than {least}" if 0 < int(count[0]) < least else count[0]
+
+    return tuple((name, _WHOLE_NUMBER.sub(told, reason)) for name, reason in skipped)
+
+
 def _data_facts(study: Study, rules: DisclosureRules) -> dict[str, Any]:
     """What the book says of the data: the study's frame, and what was dropped or waived, as counts."""
     meta = study.meta
@@ -166,6 +192,21 @@ def _data_facts(study: Study, rules: DisclosureRules) -> dict[str, Any]:
             for f in (*study.report.dropped, *study.report.waived)
         ],
     }
+
+
+def _require_plan_for(study: Study, plan: Plan) -> None:
+    """Refuse a plan that was made for another programme, or whose "after" begins before the practices do."""
+    if study.meta.programme != plan.programme:
+        raise PlanError(
+            f"the plan is for programme {plan.programme}, the study is of {study.meta.programme}: their "
+            "starts and comparators differ; give the study a plan of its own with --plan"
+        )
+    late = int((study.practices["entry"] > plan.windows.after[0]).sum())
+    if late:
+        raise PlanError(
+            f"{late} programme practices start after {plan.windows.after[0]}, the first year that the plan "
+            "counts as after the start; set windows.before and windows.after of the plan to this study"
+        )
 
 
 def _require_all_reported(study: Study, plan: Plan, released: Released) -> None:

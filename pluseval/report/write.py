@@ -96,7 +96,7 @@ def write(
     try:
         _write_files(files, making)
         _move_into_place(making, target, files)
-        _point(place, manifest.run)
+        point_at(place, manifest.run)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
@@ -237,7 +237,8 @@ def _move_into_place(making: Path, target: Path, files: Mapping[str, bytes]) -> 
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _point(place: Path, run: str) -> None:
+def point_at(place: Path, run: str) -> None:
+    """Let the pointer file of a folder of runs name a run."""
     making = place / f"{_HALF_MADE}{uuid.uuid4().hex}"
     try:
         making.write_text(run + "\n", encoding="utf-8", newline="\n")

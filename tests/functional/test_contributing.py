@@ -1,24 +1,28 @@
-"""The outcome in 30 lines of CONTRIBUTING.md runs as it stands."""
+"""The outcome in 30 lines of CONTRIBUTING.md runs as it stands, and through the plan."""
 
-import importlib.util
 import re
 from pathlib import Path
+
+from pluseval.data.synthetic import Parameters, synthesize
+from pluseval.pipeline.run import run
+from pluseval.report.read import Results
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_outcome_in_30_lines_runs_through_an_estimator(tmp_path):
-    import pluseval as pe
-
+def test_the_outcome_in_30_lines_runs_through_the_plan(tmp_path, monkeypatch):
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", text, flags=re.S).group(1)
-    module_file = tmp_path / "my_outcome.py"
-    module_file.write_text(code, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("my_outcome", module_file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    study = pe.load_study(ROOT / "synthetic_data")
-    frame = module.msz_users(study)
-    found = pe.did(frame, windows=((2013, 2015), (2017, 2019)), inference=pe.ClusterRobust("CR2"))
-    assert frame.cells["y"].between(0, 100).all()
-    assert abs(found.estimate) < 100 and 0 <= found.p_value <= 1
+    entry = re.search(r"```toml\n(.*?)```", text, flags=re.S).group(1)
+    assert len(code.splitlines()) < 45
+    (tmp_path / "my_outcome.py").write_text(code, encoding="utf-8")
+    plan = (ROOT / "analyses" / "plan.toml").read_text(encoding="utf-8")
+    head, municipal = plan.split("[[outcomes]]", 1)[0], plan[plan.index("[municipal]") :]
+    (tmp_path / "my_plan.toml").write_text(f"{head}\n{entry}\n{municipal}", encoding="utf-8")
+    study = synthesize(tmp_path / "study", seed=3, parameters=Parameters.sized(patients=20_000))
+    monkeypatch.chdir(tmp_path)
+    done = run(study, plan=tmp_path / "my_plan.toml", out=tmp_path / "results")
+    found = Results.open(done.folder)
+    levels = [n.estimate for n in found["costs.msz_users.levels"]]
+    assert len(levels) == 16 and all(0 < level < 100 for level in levels)
+    assert 0 <= found["costs.msz_users.primary"]["primary"].p_value <= 1
