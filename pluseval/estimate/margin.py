@@ -24,6 +24,8 @@ class Noninferiority:
         ``p_value`` is one-sided, at the limit; ``level`` that of the two-sided interval.
     inference : str
         The procedure, that of the estimate.
+    unit, label : str
+        Unit of the margin, and what the source is called where it is not real (``synthetic``).
     """
 
     passes: bool
@@ -33,6 +35,17 @@ class Noninferiority:
     p_value: float
     level: float
     inference: str
+    unit: str = ""
+    label: str = ""
+
+    def __str__(self) -> str:
+        verdict = "not worse by more than the margin" if self.passes else "not shown to be no worse"
+        side = "clear of" if self.passes else "not clear of"
+        return (
+            f"Non-inferiority: {verdict} ({_amount(self.margin, self.unit)}): the {self.level:.0%} bound "
+            f"{self.bound:.4g} is {side} the limit {self.limit:.4g}; {_p(self.p_value)}, one-sided; "
+            f"{self.inference}{_mark(self.label)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,8 @@ class Equivalence:
     margin, p_value, level : float
         ``p_value`` is the larger of the two one-sided ones.
     inference : str
+    unit, label : str
+        Unit of the margin, and what the source is called where it is not real (``synthetic``).
     """
 
     passes: bool
@@ -60,6 +75,18 @@ class Equivalence:
     p_value: float
     level: float
     inference: str
+    unit: str = ""
+    label: str = ""
+
+    def __str__(self) -> str:
+        verdict = "differs by less than the margin" if self.passes else "not shown to differ by less"
+        side = "lies" if self.passes else "does not lie"
+        return (
+            f"Equivalence: {verdict} ({_amount(self.margin, self.unit)}): the {self.level:.0%} interval "
+            f"{self.conf_low:.4g} to {self.conf_high:.4g} {side} between the limits {self.low_limit:.4g} and "
+            f"{self.high_limit:.4g}; {_p(self.p_value)}, the larger of two one-sided; "
+            f"{self.inference}{_mark(self.label)}"
+        )
 
 
 def noninferiority(estimate: Estimate, *, level: float = 0.95) -> Noninferiority:
@@ -95,8 +122,11 @@ def noninferiority(estimate: Estimate, *, level: float = 0.95) -> Noninferiority
     ...                   "punten", "higher")
     >>> frame = AnalysisFrame.from_pandas(data, unit="practice", period="wave", y="eq5d", entry="entry",
     ...                                   measure=utility)
-    >>> noninferiority(did(frame, inference=OLS(), margin=0.03)).passes
+    >>> found = noninferiority(did(frame, inference=OLS(), margin=0.03))
+    >>> found.passes
     True
+    >>> str(found).split(":")[1]
+    ' not worse by more than the margin (0.03 points)'
     """
     margin = _margin(estimate, "noninferiority")
     low, high = estimate.conf_int(level)
@@ -108,7 +138,8 @@ def noninferiority(estimate: Estimate, *, level: float = 0.95) -> Noninferiority
         limit = 1 / margin if estimate.scale == "ratio" else -margin
         passes, bound = low > limit, low
         p_value = one_sided(estimate, limit, "greater")
-    return Noninferiority(bool(passes), bound, limit, margin, p_value, level, estimate.inference)
+    words = (estimate.inference, _unit(estimate), estimate.source.label)
+    return Noninferiority(bool(passes), bound, limit, margin, p_value, level, *words)
 
 
 def equivalence(estimate: Estimate, *, level: float = 0.90) -> Equivalence:
@@ -137,7 +168,8 @@ def equivalence(estimate: Estimate, *, level: float = 0.90) -> Equivalence:
     low, high = estimate.conf_int(level)
     p_value = max(one_sided(estimate, low_limit, "greater"), one_sided(estimate, margin, "less"))
     passes = bool(low > low_limit and high < margin)
-    return Equivalence(passes, low, high, low_limit, margin, margin, p_value, level, estimate.inference)
+    words = (estimate.inference, _unit(estimate), estimate.source.label)
+    return Equivalence(passes, low, high, low_limit, margin, margin, p_value, level, *words)
 
 
 def one_sided(estimate: Estimate, value: float, alternative: str) -> float:
@@ -158,3 +190,19 @@ def _margin(estimate: Estimate, asked_by: str) -> float:
             "state it where the estimate is made, as did(..., margin=0.03)"
         )
     return estimate.margin
+
+
+def _unit(estimate: Estimate) -> str:
+    return "times" if estimate.scale == "ratio" else estimate.measure.difference_unit
+
+
+def _amount(margin: float, unit: str) -> str:
+    return f"{margin:g} {unit}".rstrip()
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
+
+
+def _mark(label: str) -> str:
+    return f" [{label}]" if label else ""

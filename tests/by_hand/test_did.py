@@ -230,6 +230,22 @@ def test_equivalence_is_two_one_sided_tests_with_the_90_percent_interval():
     assert found.passes == (found.p_value < 0.05)
 
 
+@pytest.mark.parametrize(
+    ("ask", "yes", "no"),
+    [
+        (noninferiority, "not worse by more than the margin", "not shown to be no worse"),
+        (equivalence, "differs by less than the margin", "not shown to differ by less"),
+    ],
+)
+def test_the_answer_about_a_margin_reads_as_a_sentence(ask, yes: str, no: str):
+    changes = frame_of_changes([0.1, -0.1, 0.0], [0.1, 0.0, -0.05, 0.02])
+    wide, narrow = (ask(did(changes, inference=OLS(), margin=m)) for m in (0.5, 0.001))
+    assert yes in str(wide) and no in str(narrow)
+    for found, margin in ((wide, "0.5"), (narrow, "0.001")):
+        assert f"({margin} " in str(found) and found.inference in str(found)
+        assert "Noninferiority(" not in str(found) and "\n" not in str(found)
+
+
 @pytest.mark.parametrize("ask", [noninferiority, equivalence])
 def test_a_margin_is_required(ask):
     with pytest.raises(DesignError, match="has no margin"):
