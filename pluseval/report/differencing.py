@@ -73,11 +73,13 @@ def revealed(one: Presence, other: Presence, *, min_practices: float, min_person
     if one.part and other.part and one.part != other.part:
         return None
     pairs = [(one.practices, one.members, other.practices, other.members)]
-    # A practice that lacks a year stands in a window with its other years. Two numbers of one window treat it
-    # alike; beside the mean of the very year that it lacks, its other years follow.
-    windows = sum("-" in presence.period for presence in (one, other))
-    if one.period == other.period or windows == 1:
+    if one.period == other.period:
         pairs.append((one.whole, one.whole_members, other.whole, other.whole_members))
+    else:
+        # A practice that lacks a year stands in a window with its other years. Two numbers of one window
+        # treat it alike; beside another period with the year that it lacks, its other years follow.
+        pairs.append((one.whole, one.whole_members, other.practices, other.members))
+        pairs.append((one.practices, one.members, other.whole, other.whole_members))
     if any(0 < _between(*pair) < min_practices for pair in pairs):
         return PRACTICES
     if one.persons is not None and other.persons is not None:

@@ -1,0 +1,275 @@
+"""What follows from released numbers: years of a window, practices that lack one, parts, bands, losses."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pluseval.data.frame import AnalysisFrame, Loss, Measure
+from pluseval.data.source import Source
+from pluseval.estimate.bacon import goodman_bacon
+from pluseval.estimate.describe import group_means
+from pluseval.estimate.did import did
+from pluseval.estimate.distribution import described_share, distribution
+from pluseval.estimate.dose import dose_did
+from pluseval.estimate.event_study import event_study
+from pluseval.estimate.imputation import imputation_did
+from pluseval.estimate.inference import OLS
+from pluseval.estimate.result import Cell, EstimateSet, Year
+from pluseval.estimate.staggered import staggered_did
+from pluseval.estimate.sun_abraham import sun_abraham
+from pluseval.report import disclosure as gate
+from pluseval.report.differencing import PERSONS, PRACTICES, presences, revealed
+from pluseval.report.disclosure import DisclosureRules, release
+from pluseval.report.record import set_record
+
+RULES = DisclosureRules.default()
+YEARS = range(2014, 2019)
+WINDOWS = ((2014, 2015), (2017, 2018))
+GRADE = Measure("grade", "grade", "cijfer", "points", "punten", "points", "punten", "higher")
+STAGGERED = ("staggered", "imputation", "sun_abraham", "goodman_bacon")
+
+
+def panel(cohorts: tuple[int, int] = (8, 4), *, without: tuple[int, int] | None = None) -> pd.DataFrame:
+    """Programme practices that joined in 2016 and 2017, ten others, values by hand; one row may be absent."""
+    entry = [2016] * cohorts[0] + [2017] * cohorts[1] + [0] * 10
+    rng = np.random.default_rng(20160601)
+    data = pd.DataFrame(
+        [
+            {"practice": i, "year": year, "entry": start, "y": value, "persons": 400 + 20 * (year - 2014)}
+            for i, start in enumerate(entry)
+            for year, value in zip(YEARS, rng.normal(7, 1, len(YEARS)), strict=True)
+        ]
+    )
+    data["start"] = data["entry"].map({2016: "2016-07-01", 2017: "2017-01-01", 0: None})
+    return data if without is None else data[(data["practice"] != without[0]) | (data["year"] != without[1])]
+
+
+def frame_of(data: pd.DataFrame) -> AnalysisFrame:
+    return AnalysisFrame.from_pandas(
+        data,
+        unit="practice",
+        period="year",
+        y="y",
+        entry="entry",
+        persons="persons",
+        covariates=["start"],
+        measure=GRADE,
+    )
+
+
+def linear(frame: AnalysisFrame) -> list[EstimateSet]:
+    """Numbers that are linear in the practices' yearly values, in the order of a run."""
+    ask = {"inference": OLS(), "average": "mean_of_ratios"}
+    primary = did(frame, windows=WINDOWS, **ask)
+    other = did(frame, windows=((2014, 2014), (2017, 2018)), **ask)
+    return [
+        EstimateSet("primary", "primary", (primary,)),
+        EstimateSet("levels", "levels", group_means(frame).estimates),
+        EstimateSet("other", "other", (other,)),
+        EstimateSet("events", "events", event_study(frame, inference=OLS(), reference=2015).estimates),
+    ]
+
+
+def staggered(frame: AnalysisFrame) -> list[EstimateSet]:
+    made = (staggered_did(frame), imputation_did(frame), sun_abraham(frame), goodman_bacon(frame))
+    return [EstimateSet(n, n, s.estimates) for n, s in zip(STAGGERED, made, strict=True)]
+
+
+def isolated(matrix: np.ndarray, practices: np.ndarray, size: int) -> set[tuple[int, ...]]:
+    """The groups of ``size`` practices alone in some combination of the numbers (columns: practice-years)."""
+    _, s, rows = np.linalg.svd(matrix, full_matrices=False)
+    rows = rows[s > 1e-9 * s[0]]
+    found = set()
+    for group in itertools.combinations(np.unique(practices), size):
+        inside = rows[:, np.isin(practices, group)]
+        if np.linalg.norm(inside, 2) > 1 - 1e-9:  # a row of length one that lies within the group entirely
+            found.add(group)
+    return found
+
+
+FOUR = DisclosureRules(min_practices=4)  # fewer practices, so that all their combinations are quick to try
+
+
+@pytest.fixture(scope="module")
+def moves() -> tuple[np.ndarray, np.ndarray]:
+    """How each number moves with each programme practice's value of each year, and the practices.
+
+    The last number is the overall effect of a staggered start, which is linear too.
+    """
+    data = panel((5, 3))
+
+    def numbers(given: pd.DataFrame) -> np.ndarray:
+        frame = frame_of(given)
+        return np.array(
+            [*(e.estimate for s in linear(frame) for e in s), imputation_did(frame).overall.estimate]
+        )
+
+    base = numbers(data)
+    rows = data.index[data["entry"] > 0]
+    columns = []
+    for row in rows:
+        moved = data.copy()
+        moved.loc[row, "y"] += 1.0
+        columns.append(numbers(moved) - base)
+    return np.column_stack(columns), data.loc[rows, "practice"].to_numpy()
+
+
+def test_no_combination_of_released_numbers_isolates_fewer_practices_than_the_minimum(moves):
+    frame = frame_of(panel((5, 3)))
+    released = release([*linear(frame), *staggered(frame)], FOUR)
+    assert set(released.names) == {"primary", "levels", "other", "events"}
+    assert {s.rule for s in released.suppressed} == {gate.PRACTICES}
+    matrix, practices = moves
+    assert not isolated(matrix[:-1], practices, FOUR.min_practices - 1)
+
+
+def test_the_overall_of_a_staggered_start_would_isolate_the_small_cohort(moves):
+    matrix, practices = moves
+    assert isolated(matrix, practices, 3) == {(5, 6, 7)}
+
+
+@pytest.mark.parametrize(("cohorts", "leave"), [((8, 4), False), ((7, 7), True), ((12, 2), False)])
+def test_a_staggered_start_leaves_whole_or_not_at_all(cohorts: tuple[int, int], leave: bool):
+    frame = frame_of(panel(cohorts))
+    released = release([*linear(frame), *staggered(frame)], RULES)
+    assert set(released.names) == {"primary", "levels", "other", "events", *(STAGGERED if leave else ())}
+    assert bool(released.suppressed) is not leave
+
+
+def test_the_whole_group_is_still_counted_in_captions():
+    counts = staggered_did(frame_of(panel())).overall.counts
+    assert counts.practices("programme") == 12 and counts.practices("comparison") == 10
+    parts = {(c.part, c.practices) for c in counts.cells if c.part}
+    assert parts == {("joined 2016", 8), ("joined 2017", 4)}
+
+
+def test_doses_are_parts_too():
+    frame = frame_of(panel())
+    dose = dose_did(frame, inference=OLS(), windows=((2014, 2015), (2016, 2018)), start="start")
+    assert {c.practices for c in dose.counts.cells if c.part} == {8, 4}
+    assert [s.rule for s in release([dose], RULES).suppressed] == [gate.PRACTICES]
+    alike = dose_did(frame, inference=OLS(), windows=WINDOWS, start="start")
+    assert not release([alike], RULES).suppressed
+
+
+def test_a_practice_that_lacks_a_year_does_not_follow_from_the_years():
+    frame = frame_of(panel((10, 4), without=(2, 2014)))
+    ask = {"inference": OLS(), "average": "mean_of_ratios"}
+    primary = did(frame, windows=WINDOWS, **ask)
+    shorter = did(frame, windows=((2014, 2014), (2017, 2018)), **ask)
+    assert any(note.startswith("1 practices lack a year") for note in primary.notes)
+    released = release(
+        [EstimateSet("primary", "primary", (primary,)), EstimateSet("shorter", "shorter", (shorter,)),
+         EstimateSet("levels", "levels", group_means(frame).estimates)],
+        RULES,
+    )  # fmt: skip
+    held = {(s.name, s.term) for s in released.suppressed}
+    assert held == {("shorter", shorter.term), ("levels", "programme 2014")}
+    (one,) = released["primary"]
+    assert not any("1 practices" in note for note in one.notes)
+    assert any(f"fewer than {RULES.min_practices} practices lack a year" in note for note in one.notes)
+    assert all(year["practices"] == cell["practices"]
+               for cell in set_record(released["primary"])["estimates"][0]["counts"]["cells"]
+               for year in cell.get("years", ()))  # fmt: skip
+
+
+def test_two_numbers_of_one_window_with_the_same_gap_both_leave():
+    frame = frame_of(panel((10, 4), without=(2, 2014)))
+    two = [
+        did(frame, windows=WINDOWS, inference=OLS(), average=a) for a in ("mean_of_ratios", "ratio_of_sums")
+    ]
+    sets = [EstimateSet(name, name, (e,)) for name, e in zip("ab", two, strict=True)]
+    assert not release(sets, RULES).suppressed
+
+
+def test_equal_counts_of_other_practices_are_told_apart():
+    frame = frame_of(panel((10, 4)))
+    ask = {"inference": OLS(), "windows": WINDOWS}
+    without = [did(frame.keep_clusters([c for c in range(24) if c != gone]), **ask) for gone in (0, 1)]
+    sets = [EstimateSet(name, name, (e,)) for name, e in zip("ab", without, strict=True)]
+    assert [s.rule for s in release(sets, RULES).suppressed] == [gate.DIFFERENCE_PRACTICES]
+
+
+def test_no_practice_is_named_by_what_was_released():
+    (one,) = release([did(frame_of(panel((10, 4))), inference=OLS(), windows=WINDOWS)], RULES)
+    cells = one.estimates[0].counts.cells
+    assert not any(c.members for c in cells) and not any(y.members for c in cells for y in c.years)
+
+
+def cell(period: str, practices: int = 14, persons: int | None = 900, **more) -> Cell:
+    return Cell("programme", period, persons, practices, **more)
+
+
+def between(one: Cell, other: Cell) -> set[str | None]:
+    a, b = (list(presences("grade", [c])) for c in (one, other))
+    return {revealed(x, y, min_practices=6, min_persons=10) for k, x in a for j, y in b if k == j}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        (cell("2013-2015"), cell("2014", 13), {PRACTICES}),
+        (cell("2013-2015"), cell("2014-2016", 13), {PRACTICES}),
+        (cell("2013-2015"), cell("2014", 8), {None}),
+        (cell("2013-2015"), cell("2014", persons=905), {None}),  # persons of one year are not known here
+        (cell("2013-2015", years=(Year(2014, 14, 901),)), cell("2014", persons=905), {PERSONS}),
+        (cell("2013-2015"), cell("2016", 13), set()),
+        (cell("all years"), cell("all years", 13), {PRACTICES}),
+        (cell("2015", part="none"), cell("2015", 13, part="0-250"), {None}),
+        (cell("2015"), cell("2015", 10, part="joined 2016"), {PRACTICES}),
+    ],
+)
+def test_periods_that_share_a_year_are_compared(one: Cell, other: Cell, found: set):
+    assert between(one, other) == found and between(other, one) == found
+
+
+def bands(**persons: int) -> EstimateSet:
+    total = sum(persons.values())
+    shares = [
+        described_share(
+            band,
+            100 * n / total,
+            at=float(i),
+            group="programme",
+            measure=GRADE,
+            source=Source("by hand"),
+            cells=[Cell("programme", "2015", n, 14, part=band)],
+            population="persons",
+            contrast="share",
+        )
+        for i, (band, n) in enumerate(persons.items())
+    ]
+    return distribution("d", "d", shares)
+
+
+@pytest.mark.parametrize(
+    ("persons", "left"),
+    [
+        ({"a": 500, "b": 300, "c": 40, "d": 4}, ["programme a", "programme b"]),
+        ({"a": 500, "b": 300, "c": 3, "d": 4}, ["programme a"]),  # 3 + 4 is fewer than ten still
+        ({"a": 500, "b": 300, "c": 8, "d": 4}, ["programme a", "programme b"]),
+        (
+            {"a": 500, "b": 300, "c": 41, "d": 44},
+            ["programme a", "programme b", "programme c", "programme d"],
+        ),
+    ],
+)
+def test_a_suppressed_share_does_not_follow_from_the_others(persons: dict[str, int], left: list[str]):
+    released = release([bands(**persons)], RULES)
+    assert [e.term for e in released["d"]] == left
+    missing = [s for s in released.suppressed]
+    assert len(missing) != 1
+    assert {s.rule for s in missing} <= {gate.PERSONS, gate.COMPLEMENT}
+
+
+def test_a_small_loss_does_not_follow_from_the_others(made):
+    first = made.estimate(term="a", losses=(Loss("moved", 3), Loss("no answer", 1_234)))
+    second = made.estimate(term="b", measure=made.GRADE, losses=(Loss("no answer", 1_234),))
+    released = release([first, second], RULES)
+    assert {loss.count for s in released for e in s for loss in e.losses} == {1_230}
+    alone = release([made.estimate(losses=(Loss("no answer", 1_234),))], RULES)
+    assert [loss.count for s in alone for e in s for loss in e.losses] == [1_234]
