@@ -68,5 +68,5 @@ def p_values(plan: LuckChoice, *, first: int, last: int) -> EstimateSet:
         "referrals.percentage.p_distribution",
         f"p-value of the published reading in {plan.studies:,} planted studies",
         shares,
-        title_nl=f"p-waarde van de gepubliceerde lezing in {plan.studies:,} gesimuleerde studies",
+        title_nl=f"p-waarde van de gepubliceerde analyse in {plan.studies:,} gesimuleerde studies",
     )

@@ -73,7 +73,7 @@ def millions_of(measure: Measure) -> Measure:
         measure,
         key=f"{measure.key}_million",
         label=measure.label.replace(" per insured-year", " of the region"),
-        label_nl=measure.label_nl.replace(" per verzekerdejaar", " van de regio"),
+        label_nl=measure.label_nl.replace(" per verzekerdenjaar", " van de regio"),
         unit="EUR million",
         unit_nl="miljoen euro",
         difference_unit="EUR million",
@@ -158,7 +158,7 @@ def described(panel: VektisPanel, kind: str) -> list[EstimateSet]:
             f"{label} per insured-year, OZL and the rest of the Netherlands",
             tuple(levels),
             display="trajectory",
-            title_nl=f"{label_nl} per verzekerdejaar, OZL en de rest van Nederland",
+            title_nl=f"{label_nl} per verzekerdenjaar, OZL en de rest van Nederland",
         ),
         EstimateSet(
             f"municipal.standardised.{kind}",

@@ -57,14 +57,14 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
             "Referrals per practice: the published reading times the mean list",
             (per_practice,),
             display="table",
-            title_nl="Verwijzingen per praktijk: de gepubliceerde lezing maal de gemiddelde lijst",
+            title_nl="Verwijzingen per praktijk: de gepubliceerde analyse maal de gemiddelde lijst",
         ),
         EstimateSet(
             "referrals.percentage.list_size",
             "Referral percentage: the published reading with list size as covariate",
             (replace(adjusted, term="list size as covariate"),),
             display="table",
-            title_nl="Verwijspercentage: de gepubliceerde lezing met lijstgrootte als covariaat",
+            title_nl="Verwijspercentage: de gepubliceerde analyse met lijstgrootte als covariaat",
         ),
     ]
     skipped = []

@@ -22,7 +22,7 @@ _LABELS_NL = {
     "public": "",
     "planted": "synthetisch",
     "conditioned": (
-        "synthetisch, getrokken om de gepubliceerde cijfers te reproduceren; "
+        "synthetisch, zo getrokken dat de gepubliceerde cijfers terugkomen; "
         "geen bewijs over PlusPraktijken"
     ),
 }

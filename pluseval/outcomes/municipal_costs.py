@@ -17,11 +17,11 @@ MEASURES: dict[str, Measure] = {
     kind: Measure(
         key=f"municipal_cost_{kind}_eur",
         label=f"{label} per insured-year",
-        label_nl=f"{label_nl} per verzekerdejaar",
+        label_nl=f"{label_nl} per verzekerdenjaar",
         unit="EUR per insured-year",
-        unit_nl="euro per verzekerdejaar",
+        unit_nl="euro per verzekerdenjaar",
         difference_unit="EUR per insured-year",
-        difference_unit_nl="euro per verzekerdejaar",
+        difference_unit_nl="euro per verzekerdenjaar",
         better="lower",
         decimals=0,
     )

@@ -184,7 +184,7 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
                 f"{outcome.key}.published",
                 f"{label}: the published reading",
                 (published,),
-                title_nl=f"{label_nl}: de gepubliceerde lezing",
+                title_nl=f"{label_nl}: de gepubliceerde analyse",
             )
         )
     estimates, skipped = [primary], []

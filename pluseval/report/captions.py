@@ -113,7 +113,9 @@ def source_line(one: Any, *, lang: str = "en") -> str:
     """The source with its warning."""
     names = ", ".join(dict.fromkeys(e.source.name for e in one))
     label = label_of(one, lang=lang)
-    return _WORDS[lang]["source"].format(source=f"{names} ({label})" if label else names)
+    text = f"{names} ({label})" if label else names
+    # The line that a data owner prescribes says what it is.
+    return f"{text}." if text.startswith("bron: ") else _WORDS[lang]["source"].format(source=text)
 
 
 def caption(one: Any, *, lang: str = "en") -> str:

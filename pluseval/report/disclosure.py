@@ -276,7 +276,7 @@ def _without_small_counts(sets: list[EstimateSet], rules: DisclosureRules) -> li
     practices by name and the single years of a practice that lacks one, stays inside.
     """
     least = rules.min_persons
-    small = any(0 < loss.count < least for s in sets for e in s.estimates for loss in e.losses)
+    small = any(0 < (x.least or x.count) < least for s in sets for e in s.estimates for x in e.losses)
     return [replace(s, estimates=tuple(_told(e, rules, rounded=small) for e in s.estimates)) for s in sets]
 
 

@@ -16,8 +16,8 @@ from pluseval.report.readback import Html
 
 RESULTS_VARIABLE = "PLUSEVAL_RESULTS"
 SCOREBOARD_HEADS = {
-    "en": ("question", "verdict", "change against the other practices, or since the start"),
-    "nl": ("vraag", "oordeel", "verandering ten opzichte van de andere praktijken, of sinds de start"),
+    "en": ("question", "verdict", "change, compared with the other practices; surveys: since the first wave"),
+    "nl": ("vraag", "oordeel", "verandering, vergeleken met de andere praktijken; enquêtes: sinds de eerste"),
 }
 SCOREBOARD_CAPTION = {"en": "The answer at a glance", "nl": "Het antwoord in één oogopslag"}
 VERDICT_WORDS = {

@@ -112,25 +112,25 @@ PHRASES: dict[str, dict[str, Any]] = {
         },
     },
     "nl": {
-        "lower": "{label} is lager, {than}: {value}{interval}.",
-        "higher": "{label} is hoger, {than}: {value}{interval}.",
+        "lower": "{label}: lager, {than}: {value}{interval}.",
+        "higher": "{label}: hoger, {than}: {value}{interval}.",
         "no_difference_shown": "{label}: geen verschil aangetoond, {than}: {value}{interval}.",
         "not_worse": (
-            "{label} is niet slechter, gegeven de in het plan vastgelegde marge van {margin}, {than}: "
+            "{label}: niet slechter, gegeven de in het plan vastgelegde marge van {margin}, {than}: "
             "{value}{interval}."
         ),
         "equivalent": (
-            "{label} is gelijkwaardig, {than}: een eventueel verschil is kleiner dan de in het plan "
+            "{label}: gelijkwaardig, {than}: een eventueel verschil is kleiner dan de in het plan "
             "vastgelegde marge "
             "van {margin}: {value}{interval}."
         ),
         "worse": (
-            "{label} is slechter, {than}; een verlies groter dan de in het plan vastgelegde marge van "
+            "{label}: slechter, {than}; een verlies groter dan de in het plan vastgelegde marge van "
             "{margin} is niet "
             "uitgesloten: {value}{interval}."
         ),
         "worse_beyond": (
-            "{label} is slechter, met meer dan de in het plan vastgelegde marge van {margin}, {than}: "
+            "{label}: slechter, met meer dan de in het plan vastgelegde marge van {margin}, {than}: "
             "{value}{interval}."
         ),
         "inconclusive": (
@@ -189,7 +189,7 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "procedure": "Methode (Engelse benaming): {inference}.",
         "readings_differ": (
-            "De gepubliceerde lezing van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
+            "De gepubliceerde analyse van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
         ),
         "procedures_disagree": (
             "{label}: het antwoord hangt af van de procedure. Van {tested} procedures vinden er {found} een "

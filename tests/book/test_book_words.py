@@ -122,7 +122,7 @@ def test_words_of_harm_and_benefit_are_opposites_in_both_languages(pages):
     """The key words themselves: lower against higher, better against worse."""
     opposite = {
         "en": (" is lower", " is higher", "is worse"),
-        "nl": (" is lager", " is hoger", "is slechter"),
+        "nl": (": lager", ": hoger", ": slechter"),
     }
     for lang, (lower, higher, worse) in opposite.items():
         benefit, harm, null = (verdicts(pages[e]) for e in ("benefit", "harm", "null"))

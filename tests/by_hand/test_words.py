@@ -233,7 +233,7 @@ def test_the_front_page_words_change_with_the_study_in_both_languages(made):
     assert "MSZ cost per insured-year is lower" in told["benefit"]["en"][3]
     assert "MSZ cost per insured-year is higher" in told["harm"]["en"][3]
     assert "no difference shown" in told["null"]["en"][3]
-    assert "rapportcijfer is slechter".capitalize() in told["harm"]["nl"][2]
+    assert "Rapportcijfer: slechter" in told["harm"]["nl"][2]
 
 
 def test_one_absent_part_leaves_the_whole_untested(made):

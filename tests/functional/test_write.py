@@ -184,7 +184,7 @@ def test_results_among_the_findings_are_refused(made, released, tmp_path):
 # -- interrupted ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["_write_files", "_move_into_place", "_point"])
+@pytest.mark.parametrize("step", ["_write_files", "_move_into_place", "point_at"])
 def test_an_exception_half_way_leaves_the_earlier_run(made, released, tmp_path, monkeypatch, step):
     first = write(released, tmp_path, manifest=MANIFEST)
     good = content(first)
@@ -300,7 +300,7 @@ def test_findings_are_made_from_released_numbers(released, tmp_path):
     assert results.verdict("referrals").key == "lower"
     assert results.verdict("health").key == results.verdict("never asked").key == "not_testable"
     assert "Referral percentage is lower" in results.answer().content
-    assert "Verwijspercentage is lager" in results.answer("nl").content
+    assert "Verwijspercentage: lager" in results.answer("nl").content
     assert "Niet te toetsen" in results.sentence("health", lang="nl").content
     assert results.facts == {"skipped": [["a", "b"]]}
 
