@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -82,7 +82,7 @@ class Loss:
     least: int | None = None
 
 
-def total_losses(losses: Sequence[Loss], periods: Sequence[Container[int]]) -> tuple[Loss, ...]:
+def total_losses(losses: Sequence[Loss], periods: Sequence[Any]) -> tuple[Loss, ...]:
     """The losses inside some periods, summed over groups and periods; one of unknown period is always inside.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,13 @@ class _Evidence:
             shares = _shares(sums, float(self.numerator[at].sum()), self._tops(window, treated, members))
         people = max(y.persons or 0 for y in years) if self.persons_known else None
         seen = frozenset(names)
-        return [Cell(group, str(window), people, sums.size, *shares, part=part, years=years, members=seen)]
+        names_of = ("practice_share", "two_practices_share", "person_share", "two_persons_share")
+        known = dict(zip(names_of, shares, strict=False))
+        return [
+            replace(
+                Cell(group, str(window), people, sums.size, part=part, years=years, members=seen), **known
+            )
+        ]
 
     def _year(self, at: np.ndarray, year: int) -> Year:
         members = frozenset(self.cluster[at])

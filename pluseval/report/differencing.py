@@ -52,12 +52,13 @@ def presences(measure: str, cells: Iterable[Any]) -> Iterator[tuple[Key, Presenc
     [('grade', 'programme', '2013'), ('grade', 'programme', '2014'), ('grade', 'programme', '2015')]
     """
     for cell in cells:
-        part, members = getattr(cell, "part", ""), getattr(cell, "members", frozenset())
+        part: str = getattr(cell, "part", "")
+        members: frozenset = getattr(cell, "members", frozenset())
         common = {"period": cell.period, "part": part, "whole": cell.practices, "whole_members": members}
         known = getattr(cell, "years", ())
         if known:
             for year in known:
-                own = getattr(year, "members", frozenset())
+                own: frozenset = getattr(year, "members", frozenset())
                 key = (measure, cell.group, str(year.period))
                 yield key, Presence(practices=year.practices, persons=year.persons, members=own, **common)
             continue
