@@ -21,6 +21,7 @@ from pluseval.estimate.inference import OLS
 from pluseval.estimate.result import Cell, EstimateSet, Year
 from pluseval.estimate.staggered import staggered_did
 from pluseval.estimate.sun_abraham import sun_abraham
+from pluseval.pipeline.run import _without_small_counts as without_small_counts
 from pluseval.report import disclosure as gate
 from pluseval.report.differencing import PERSONS, PRACTICES, presences, revealed
 from pluseval.report.disclosure import DisclosureRules, release
@@ -273,3 +274,15 @@ def test_a_small_loss_does_not_follow_from_the_others(made):
     assert {loss.count for s in released for e in s for loss in e.losses} == {1_230}
     alone = release([made.estimate(losses=(Loss("no answer", 1_234),))], RULES)
     assert [loss.count for s in alone for e in s for loss in e.losses] == [1_234]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("3 persons answered in 2016", "fewer than 10 persons answered in 2016"),
+        ("needs 2 periods, found 1 (2016)", "needs 2 periods, found fewer than 10 (2016)"),
+        ("40 practices; EUR 2.5 in 2013-2015", "40 practices; EUR 2.5 in 2013-2015"),
+    ],
+)
+def test_the_reason_of_a_skipped_analysis_holds_no_small_count(reason: str, told: str):
+    assert without_small_counts((("health.eq5d", reason),), 10) == (("health.eq5d", told),)

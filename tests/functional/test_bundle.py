@@ -165,3 +165,31 @@ def test_a_few_persons_are_not_revealed_by_the_difference_either(
     new = run(changed("surveys", two_fewer), plan=grade_plan, out=tmp_path / "out").folder
     with pytest.raises(DisclosureError, match="fewer practices or persons"):
         make_bundle(new, tmp_path / "bundle", released_before=before)
+
+
+def test_what_stands_at_the_place_is_always_compared_with(
+    grade_run: Run, grade_plan: Path, tmp_path: Path, cli, changed: Callable, contents: Callable
+):
+    bundle = make_bundle(grade_run.folder, tmp_path / "bundle").folder
+    left = contents(bundle)
+    new = run(changed("surveys", without_practices(1)), plan=grade_plan, out=tmp_path / "out").folder
+    told = cli("release", new, "--to", bundle)
+    assert told.code == DISCLOSURE and "earlier release" in told.error
+    assert contents(bundle) == left
+
+
+def test_another_name_in_the_plan_hides_no_difference_from_any_earlier_bundle(
+    grade_run: Run, grade_plan: Path, tmp_path: Path, cli, changed: Callable
+):
+    make_bundle(grade_run.folder, tmp_path / "first")
+    renamed = tmp_path / "renamed.toml"
+    text = grade_plan.read_text(encoding="utf-8")
+    renamed.write_text(text.replace('key = "experience.grade"', 'key = "experience.mark"'), encoding="utf-8")
+    six = run(changed("surveys", without_practices(6), "six"), plan=grade_plan, out=tmp_path / "out").folder
+    make_bundle(six, tmp_path / "second")
+    one = run(changed("surveys", without_practices(1)), plan=renamed, out=tmp_path / "out").folder
+    assert "experience.mark.primary" in Results.open(one)
+    both = ("--before", tmp_path / "second", "--before", tmp_path / "first")
+    told = cli("release", one, "--to", tmp_path / "third", *both)
+    assert told.code == DISCLOSURE and "experience.mark" in told.error
+    assert not (tmp_path / "third").exists()

@@ -5,6 +5,7 @@ Building the pages is replaced by a file here; ``tests/book`` builds them.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -173,6 +174,22 @@ def test_a_last_release_that_is_not_there_is_no_first_release(
     more = ("--released", tmp_path / "empty")
     code, error = untouched(published, cli, contents, grade_plan, planted_study, *more)
     assert code == NOT_FOUND and "no released bundle" in error
+
+
+def test_a_study_under_another_name_is_no_first_release(
+    published: Path, grade_plan: Path, planted_study: Path, tmp_path: Path, cli, contents: Callable
+):
+    study = shutil.copytree(planted_study, tmp_path / "renamed")
+    meta = (study / "study.toml").read_text(encoding="utf-8")
+    named = re.sub(r'(?m)^name = ".*"$', 'name = "another study"', meta)
+    assert named != meta
+    (study / "study.toml").write_text(named, encoding="utf-8")
+    for more in ((), ("--released", published / "bundle")):  # what stands at --out is the last publication
+        code, error = untouched(published, cli, contents, grade_plan, study, *more)
+        assert code == NOT_FOUND and "another study" in error and "--first" in error
+    told = cli("evaluate", "--data", study, "--plan", grade_plan, "--out", published, "--first")
+    assert told.code == 0
+    assert "First release" in (published / "changes.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
