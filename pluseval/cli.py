@@ -16,9 +16,23 @@ import typer
 
 from pluseval.errors import PlusevalError
 
+
+def _exit_codes() -> str:
+    """One line per exit code, from the errors that carry them."""
+    kinds, left = [], [PlusevalError]
+    while left:
+        kinds.append(left.pop())
+        left += kinds[-1].__subclasses__()
+    words = {kind.exit_code: (kind.__doc__ or "").split(";")[0].strip().split("\n")[0].replace("`", "") for kind in kinds}
+    words |= {0: "Done.", 2: "Wrong usage: an option or argument that does not exist or is missing."}
+    # The mark keeps the help from joining the lines.
+    return "\b\nExit codes:\n" + "\n".join(f"  {n:>2}  {words[n].rstrip('.')}" for n in sorted(words))
+
+
 app = typer.Typer(
     name="pluseval",
     help="Evaluate GP practices of the future on the Triple Aim: health, experienced quality and costs.",
+    epilog=_exit_codes(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,21 +74,37 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 done, 2 wrong usage, 3 not found, 4 unreadable, 5 data break the contract, 6 plan,
-    7 design, 8 conditioned study refused, 9 disclosure, 10 stale, 11 not comparable."""
+    """Evaluate GP practices of the future on the Triple Aim: health, experienced quality and costs."""
 
 
 @app.command()
 def validate(
-    path: Annotated[Path, typer.Argument(help="A study folder.")],
-    mapping: Annotated[Path | None, typer.Option(help="A mapping.toml for a real extract.")] = None,
+    path: Annotated[Path, typer.Argument(help="A study folder, or a folder of Vektis downloads.")],
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the columns and codes of a real extract mean (TOML). Default: mapping.toml of the "
+            "folder. Its keys: the page 'Your own data' of the book."
+        ),
+    ] = None,
 ) -> None:
-    """Check a study against the data contract: every failure at once, as table, column, rule and count."""
+    """Check data against the contract: every failure at once, as table, column, rule and count.
+
+    The report goes to standard output, one line about failures to standard error. Exit code 0: valid;
+    3: a folder or table is not there; 4: a file cannot be read; 5: the data break the contract.
+    """
+    from pluseval.data.load import public_summary
     from pluseval.data.load import validate as check
 
+    public = public_summary(path) if mapping is None else None
+    if public is not None:
+        typer.echo(public)
+        return
     report = check(path, mapping=mapping)
     typer.echo(str(report))
-    report.raise_if_failed()
+    error = report.short_error(path.resolve().name)
+    if error is not None:
+        raise error
 
 
 @app.command()

@@ -87,7 +87,8 @@ def prepare(raw: Raw, spec: Table) -> Prepared:
         done = convert(source, column, free_text=free, decimal=raw.decimal, safe=raw.safe_casts)
         columns[column.name] = done.value
         for rule, bad, detail in done.problems:
-            flags.append(Flag(f"_{rule}_{column.name}", column.name, rule, "error", detail))
+            words = detail + _decimal_hint(raw, column, rule)
+            flags.append(Flag(f"_{rule}_{column.name}", column.name, rule, "error", words))
             columns[flags[-1].name] = bad
         if not column.nullable and not any(rule == "type" for rule, _, _ in done.problems):
             severity: Outcome = "drop" if column.on_null == "drop" else "error"
@@ -99,6 +100,22 @@ def prepare(raw: Raw, spec: Table) -> Prepared:
         columns[code.name] = raw.table[code.name]
     counted = [Failure(spec.name, c, "missing_code", n, "count", why) for c, why, n in raw.codes]
     return Prepared(spec, raw.table.select(**columns), tuple(flags), tuple(failures), tuple(counted))
+
+
+def _decimal_hint(raw: Raw, column: Column, rule: str) -> str:
+    """How the numbers of a CSV file were read: a wrong mark fails a whole column without a visible cause."""
+    if rule != "not_convertible" or raw.stored or column.type not in ("int", "money", "float"):
+        return ""
+    return f" (read with decimal {raw.decimal!r}; set csv.decimal in mapping.toml)"
+
+
+def _code_hint(table: str, column: Column, rule: str) -> str:
+    """Where codes for a missing answer, or in another language, are declared."""
+    if rule == "allowed":
+        return f" (other codes: translate them in [tables.{table}.labels])"
+    if not column.nullable:
+        return ""
+    return f" (a code for a missing value, as 99: list it in [tables.{table}.missing])"
 
 
 def check(tables: Mapping[str, Prepared], window: Window, policy: Policy) -> ValidationReport:
@@ -211,7 +228,8 @@ def _check_table(prepared: Prepared, window: Window, policy: Policy) -> tuple[in
     for column in spec.columns:
         if column.name not in prepared.absent:
             for rule, bad in _limits(t, column):
-                add(column.name, rule, "error", column.limits, bad)
+                words = column.limits + _code_hint(spec.name, column, rule)
+                add(column.name, rule, "error", words, bad)
     for declared in spec.rules:
         if declared.bad is None or (declared.key == "complete_through" and window.complete_through is None):
             continue

@@ -31,7 +31,9 @@ RULES: Mapping[str, str] = {
     "no_partner": "no row of the joined source has this key",
     "missing_code": "declared missing codes, emptied",
 }
-_STRUCTURE = ("missing_table", "unreadable")
+_STRUCTURE = ("missing_table", "unreadable", "ambiguous_file")
+# Places that the one line of an error names.
+_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,19 @@ class Failure:
     severity: Outcome = "error"
     detail: str = ""
 
+    @property
+    def place(self) -> str:
+        """The table, and the column where there is one."""
+        return f"{self.table}.{self.column}" if self.column else self.table
+
     def __str__(self) -> str:
-        place = f"{self.table}.{self.column}" if self.column else self.table
         words = f": {self.detail}" if self.detail else ""
         rows = (
             ""
             if self.rule in (*_STRUCTURE, "missing_column", "missing_key", "no_rows", "study_value")
             else (f" in {self.count} row{'s' if self.count != 1 else ''}")
         )
-        return f"{place}: {self.rule}{rows}{words}"
+        return f"{self.place}: {self.rule}{rows}{words}"
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,13 @@ class ValidationReport:
         """
         if self.ok:
             return None
-        lines = [f"{name} does not meet the data contract ({len(self.failures)} failures):"]
+        lines = [f"{name} does not meet the data contract ({self.size}):"]
         lines += [f"  {failure}" for failure in self.failures]
-        if any(f.severity == "waivable" for f in self.failures):
-            lines.append("  (a waivable rule: correct the data, or waive it in mapping.toml with a reason)")
-        message = "\n".join(lines)
+        if self.waivable:
+            lines.append(f"  ({self.waivable})")
+        return self._error("\n".join(lines))
+
+    def _error(self, message: str) -> PlusevalError:
         rules = {f.rule for f in self.failures}
         if "unreadable" in rules:
             error: PlusevalError = UnreadableError(message)
@@ -122,6 +130,28 @@ class ValidationReport:
             return ContractError(message, self.failures)
         error.failures = self.failures  # type: ignore[attr-defined]
         return error
+
+    def short_error(self, name: str = "the study") -> PlusevalError | None:
+        """``error()`` in one line, for a caller that has printed the report: how many failures, and where."""
+        if self.ok:
+            return None
+        places = tuple(dict.fromkeys(f"{f.place} {f.rule}" for f in self.failures))
+        more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+        where = ", ".join(places[:_PLACES])
+        return self._error(f"{name} does not meet the data contract ({self.size}): {where}{more}")
+
+    @property
+    def size(self) -> str:
+        """The number of failures in words."""
+        return f"{len(self.failures)} failure{'s' if len(self.failures) != 1 else ''}"
+
+    @property
+    def waivable(self) -> str:
+        """What to do about the failures that a reason can waive; empty where there is none."""
+        names = dict.fromkeys(f"{f.table}.{f.rule}" for f in self.failures if f.severity == "waivable")
+        if not names:
+            return ""
+        return f"{', '.join(names)}: correct the data, or waive it in mapping.toml with a reason"
 
     def raise_if_failed(self, name: str = "the study") -> None:
         """Raise ``error()`` where there is one."""
@@ -145,6 +175,7 @@ class ValidationReport:
             ("counted", self.counted),
         )
         lines += [f"  {word:<8} {finding}" for word, found in parts for finding in found]
+        lines += [f"  {'waivable':<8} {self.waivable}"] if self.waivable else []
         return "\n".join(lines)
 
 
@@ -156,13 +187,14 @@ class Policy:
     drop: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str, rule: Rule) -> tuple[Outcome, str]:
-        """The outcome of a rule, and the reason or the rule in words."""
+        """The outcome of a rule, and the reason for it or what should hold."""
         for name in (f"{table}.{rule.key}", rule.key):
             if name in self.drop and rule.droppable:
                 return "drop", self.drop[name]
             if name in self.waive and rule.severity == "waivable":
                 return "waived", self.waive[name]
-        return rule.severity, rule.description
+        stops = rule.severity in ("error", "waivable")
+        return rule.severity, f"should hold: {rule.description}" if stops else rule.description
 
 
 def with_failures(report: ValidationReport, extra: tuple[Failure, ...]) -> ValidationReport:

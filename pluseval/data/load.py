@@ -18,6 +18,7 @@ from pluseval.data.opening import Opened, Tables, open_study
 from pluseval.data.schema import TABLES
 from pluseval.data.source import Source
 from pluseval.data.study import Study, StudyMeta
+from pluseval.data.vektis import is_vektis, load_vektis
 from pluseval.errors import DesignError, UnreadableError
 
 
@@ -117,6 +118,37 @@ def validate(
     0  surveys    nps  range     48
     """
     return _checked(open_study(path_or_tables, mapping, None))[0]
+
+
+def public_summary(folder: str | Path) -> str | None:
+    """What a folder of public Vektis downloads holds, in counts; None where it holds none.
+
+    Such a folder is no study and has no contract of tables; it is read here as a run reads it.
+
+    Raises
+    ------
+    UnreadableError, ContractError
+        As `load_vektis`, where a file is not what Vektis publishes.
+
+    Examples
+    --------
+    >>> public_summary("pluseval") is None
+    True
+    """
+    if not is_vektis(folder):
+        return None
+    panel = load_vektis(folder)
+    lines = [
+        f"public municipal data (Vektis), no persons; years: {len(panel.years)} ({panel.years[0]} to "
+        f"{panel.years[-1]}); municipalities on one set of borders: {panel.municipal['municipality'].nunique()}"
+    ]
+    lines += [
+        f"  {year}     cells: {file.cells:,}; municipalities: {file.municipalities}; "
+        f"negative items: {file.negative_items}"
+        for year, file in zip(panel.files.index, panel.files.itertuples(), strict=True)
+    ]
+    lines += [f"  left out {loss.count:,} {loss.reason}" for loss in panel.losses]
+    return "\n".join(lines)
 
 
 def _checked(opened: Opened) -> tuple[ValidationReport, dict[str, Prepared]]:

@@ -26,6 +26,8 @@ from pluseval.errors import ContractError, DesignError, NotFoundError, Unreadabl
 
 Tables = Mapping[str, ir.Table | pd.DataFrame]
 _SAFE_ENGINES = ("duckdb", "pyspark")
+# File names that a message lists.
+_NAMES = 12
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ def _open_folder(folder: Path, mapping: maps.Mapping, name: str | None) -> Opene
     )
     opened = {t: s for t, s in sources.items() if s}
     absent = _absent(set(opened), failures)
+    if absent:
+        taken = {name for read in (*sources.values(), *joins.values()) for name, _ in read}
+        first, *others = absent
+        absent = (replace(first, detail=first.detail + _unrecognised(folder, taken)), *others)
     keys = stated_keys(stated, mapping)
     return Opened(folder.name, engine, opened, joins, mapping, meta, keys, True, (*absent, *failures, *more))
 
@@ -105,6 +111,28 @@ def _read(
         except (UnreadableError, NotFoundError) as error:
             failures.append(Failure(table, "", "unreadable", 1, "error", str(error)))
     return read
+
+
+def _unrecognised(folder: Path, taken: set[str]) -> str:
+    """The files that no table was read from, by name, and what to do with them."""
+    own = ("study.toml", "truth.json", maps.FILE)
+    left = sorted(
+        p.name
+        for p in folder.iterdir()
+        if p.name not in taken
+        and p.name not in own
+        and not p.name.startswith(".")
+        and p.stem.lower() not in TABLES
+        and (p.is_file() or p.suffix.lower() == ".parquet")
+    )
+    if not left:
+        return ""
+    more = f" and {len(left) - _NAMES} more" if len(left) > _NAMES else ""
+    return (
+        f". Not recognised: {', '.join(left[:_NAMES])}{more}; call a file <table>.csv (or "
+        f"{', '.join(s for s in SUFFIXES if s != '.csv')}), or name it as file in [tables.<table>] of "
+        f"{maps.FILE} (page 'Your own data' of the book)"
+    )
 
 
 def _open_tables(given: Tables, mapping: maps.Mapping, name: str | None) -> Opened:

@@ -31,7 +31,7 @@ def _window_rule(column: str) -> Rule:
     return Rule(
         "year_in_window",
         column,
-        "lies inside the window first_year to last_year of the study",
+        "the year lies inside the window first_year to last_year of the study",
         bad=_outside_window(column),
         droppable=True,
     )
@@ -50,7 +50,7 @@ def _run_off_rule(column: str) -> Rule:
 ORPHAN = Rule(
     "orphan",
     "practice_id",
-    "is a practice of `practices`, or an old code of `practice_links`",
+    "the code is a practice of `practices`, or an old code of `practice_links`",
     droppable=True,
 )
 
@@ -222,7 +222,7 @@ REFERRALS = Table(
         Rule(
             "year_in_window",
             "referral_date",
-            "lies inside the window first_year to last_year of the study",
+            "the date lies inside the window first_year to last_year of the study",
             bad=lambda t, w: (t.referral_date.year() < w.first_year) | (t.referral_date.year() > w.last_year),
             droppable=True,
         ),

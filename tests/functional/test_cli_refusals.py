@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pluseval import errors
 from pluseval.data.dummy import dummy
 from pluseval.data.synthetic import Parameters, synthesize
+from pluseval.data.vektis_file import ITEMS
 
 NOT_FOUND, UNREADABLE, CONTRACT, DESIGN = 3, 4, 5, 7
 TABLES = ("practices", "practice_years", "insured_years", "referrals", "surveys")
@@ -141,9 +144,10 @@ def test_refused_with_nothing_written(tmp_path: Path, cli, case: str):
     ran = cli("run", "--data", folder, "--out", tmp_path / "out")
     checked = cli("validate", folder)
     assert (ran.code, checked.code) == (code, code)
+    assert all(word in ran.error for word in words)
+    assert all(word in checked.out for word in words)
     for told in (ran, checked):
         assert one_paragraph(told.error)
-        assert all(word in told.error for word in words)
         assert str(SENTINEL) not in told.out + told.err
     assert ran.out == ""
     assert not (tmp_path / "out").exists()
@@ -173,8 +177,60 @@ def test_validate_lists_every_failure_of_every_table(tmp_path: Path, cli):
         REFUSED[case][0](folder)
     told = cli("validate", folder)
     assert told.code == CONTRACT
-    assert all(word in told.error for case in broken for word in REFUSED[case][2])
+    assert all(word in told.out for case in broken for word in REFUSED[case][2])
     assert str(SENTINEL) not in told.out + told.err
+
+
+def test_validate_says_every_failure_once_and_sums_up_in_one_line(tmp_path: Path, cli):
+    folder = study(tmp_path / "study")
+    REFUSED["NPS 11"][0](folder)
+    told = cli("validate", folder)
+    assert told.out.count("surveys.nps") == 1
+    assert told.error.count("\n") == 1 and "(1 failure): surveys.nps range" in told.error
+    REFUSED["EQ-5D level 6"][0](folder)
+    assert "(2 failures)" in cli("validate", folder).error
+
+
+def test_a_rule_is_told_as_what_should_hold(tmp_path: Path, cli):
+    folder = study(tmp_path / "study")
+    REFUSED["orphan practice"][0](folder)
+    assert "orphan in 1 row: should hold: the code is a practice of" in cli("validate", folder).out
+
+
+def test_files_that_no_table_is_read_from_are_named(tmp_path: Path, cli):
+    folder = study(tmp_path / "study")
+    (folder / "practices.parquet").rename(folder / "praktijken.parquet")
+    told = cli("validate", folder)
+    assert told.code == NOT_FOUND
+    assert "Not recognised: praktijken.parquet" in told.out and "mapping.toml" in told.out
+    assert "surveys.parquet" not in told.out
+
+
+def test_the_help_tells_every_exit_code(cli):
+    told = cli("--help")
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    assert len(codes) > 9
+    for code in codes | {0, 2}:
+        assert re.search(rf"^ +{code}  \w", told.out, flags=re.M), code
+
+
+def test_the_help_imports_nothing_heavy():
+    code = "import sys, pluseval.cli; print({'pandas', 'ibis', 'duckdb', 'numpy'} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout.strip() == "set()"
+
+
+def test_validate_tells_what_a_folder_of_vektis_downloads_holds(tmp_path: Path, cli):
+    cells = {"geslacht": "M", "leeftijdsklasse": " 0 t/m  4 jaar", "gemeentenaam": "HEERLEN"}
+    cells |= {"aantal_bsn": 10, "aantal_verzekerdejaren": "9.50"}
+    items = [item for item, (first, last) in ITEMS.items() if first <= 2011 and last != 2010]
+    header = [*cells, *items]
+    line = [*map(str, cells.values()), *("1.00" for _ in items)]
+    file = tmp_path / "vektis_2011_gemeente.csv"
+    file.write_text(";".join(header) + "\n" + ";".join(line) + "\n", encoding="utf-8")
+    told = cli("validate", tmp_path)
+    assert told.code == 0 and told.error == ""
+    assert "years: 1 (2011 to 2011); municipalities on one set of borders: 1" in told.out and "HEERLEN" not in told.out
 
 
 def test_msz_above_total_is_allowed_where_it_is_waived_with_a_reason(tmp_path: Path, cli):
@@ -205,4 +261,5 @@ def test_the_script_refuses_as_the_functions_do(tmp_path: Path, case: str):
     command = [sys.executable, "-m", "pluseval", "validate", str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == code
-    assert all(word in ended.stderr for word in words) and "Traceback" not in ended.stderr
+    assert all(word in ended.stdout for word in words) and "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("pluseval: ")

@@ -140,6 +140,7 @@ def test_a_decimal_point_among_decimal_commas_is_an_error_and_not_a_thousand(tmp
     rows = ROWS + "3;2015;P003;365;1.5;80,00;F\n"
     report = validate(one_table(tmp_path / "study", (HEADER + rows).encode()))
     assert [(f.column, f.rule, f.count) for f in report.failures] == [("cost_msz_eur", "not_convertible", 1)]
+    assert "read with decimal ','; set csv.decimal in mapping.toml" in report.failures[0].detail
 
 
 def test_semicolons_with_decimal_points_are_seen(tmp_path: Path):
@@ -197,7 +198,9 @@ def test_an_undeclared_99_is_out_of_range_and_a_declared_one_is_missing(tmp_path
     data = statistical(frames()["surveys"])
     data.loc[:2, "grade"] = 99.0
     pyreadstat.write_sav(data, str(folder / "surveys.sav"))
-    assert [(f.column, f.rule, f.count) for f in validate(folder).failures] == [("grade", "range", 3)]
+    (failure,) = validate(folder).failures
+    assert (failure.column, failure.rule, failure.count) == ("grade", "range", 3)
+    assert "[tables.surveys.missing]" in failure.detail
     mapping = {"tables": {"surveys": {"missing": {"grade": {"99": "did not answer"}}}}}
     study = load_study(folder, mapping=mapping)
     assert [(c.column, c.count, c.detail) for c in study.report.counted] == [("grade", 3, "did not answer")]
