@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -97,8 +97,16 @@ def effect_modifier(
         windows=(before, after),
         nobs=n,
         losses=collapsed.losses,
+        parts=_two_parts(collapsed.clusters[collapsed.treated], own),
     )
     return conclude(subject, inference.infer(problem, level), level=level)
+
+
+def _two_parts(clusters: Sequence, values: np.ndarray) -> dict[Hashable, str] | None:
+    """The practices by value where there are two: their means follow from the slope and the mean of all."""
+    if np.unique(values).size != 2:
+        return None
+    return {practice: f"modifier {value:g}" for practice, value in zip(clusters, values, strict=True)}
 
 
 def scaled(estimate: Estimate, factor: float, *, unit: str, unit_nl: str, term: str, note: str) -> Estimate:

@@ -18,6 +18,7 @@ from pluseval.estimate.dose import dose_did
 from pluseval.estimate.event_study import event_study
 from pluseval.estimate.imputation import imputation_did
 from pluseval.estimate.inference import OLS
+from pluseval.estimate.modifier import effect_modifier
 from pluseval.estimate.result import Cell, EstimateSet, Year
 from pluseval.estimate.staggered import staggered_did
 from pluseval.estimate.sun_abraham import sun_abraham
@@ -155,6 +156,15 @@ def test_doses_are_parts_too():
     assert [s.rule for s in release([dose], RULES).suppressed] == [gate.PRACTICES]
     alike = dose_did(frame, inference=OLS(), windows=WINDOWS, start="start")
     assert not release([alike], RULES).suppressed
+
+
+@pytest.mark.parametrize(("values", "leaves"), [((8, 4), False), ((6, 6), True), ((1,) * 12, True)])
+def test_a_modifier_of_two_values_is_two_groups(values: tuple[int, ...], leaves: bool):
+    frame = frame_of(panel())
+    column = np.repeat(np.arange(len(values), dtype=float), values)
+    many = frame.with_practices({"kind": pd.Series(column, index=range(12))})
+    effect = effect_modifier(many, "kind", inference=OLS(), windows=WINDOWS)
+    assert (not release([effect], RULES).suppressed) is leaves
 
 
 def test_a_practice_that_lacks_a_year_does_not_follow_from_the_years():
