@@ -19,6 +19,7 @@ from pluseval.pipeline.plan import Plan, read_plan
 from pluseval.report.disclosure import DisclosureRules, Released, release
 from pluseval.report.figures import Marks
 from pluseval.report.manifest import Manifest, hash_code
+from pluseval.report.phrases import PHRASES
 from pluseval.report.read import Results
 from pluseval.report.write import intact, point_at, write
 
@@ -50,9 +51,10 @@ class Run:
             if found["key"] == "not_testable":
                 absent.append(key)
             else:
-                lines.append(f"  {found['sentence_en']}")
+                name = PHRASES["en"]["questions"].get(key, key.replace("_", " "))
+                lines.append(f"- {name[:1].upper()}{name[1:]}: {found['sentence_en']}")
         if absent:
-            lines.append(f"  Not evaluated (no data, or held back): {', '.join(absent)}.")
+            lines.append(f"- Not evaluated (no data, or held back): {', '.join(absent)}.")
         held = f", {results.n_suppressed} held back by the disclosure rules" if results.n_suppressed else ""
         same = "nothing changed; " if self.reused else ""
         lines.append(f"{same}{results.n_estimates} estimates released{held}: {self.folder}")

@@ -11,7 +11,7 @@ from typing import Any
 from pluseval.errors import NotFoundError
 from pluseval.report.numbers import format_number
 from pluseval.report.phrases import PHRASES
-from pluseval.report.read import Results
+from pluseval.report.read import Results, longest
 from pluseval.report.readback import Html
 
 RESULTS_VARIABLE = "PLUSEVAL_RESULTS"
@@ -82,9 +82,7 @@ class Page:
         """The warning that synthetic data carry, for the sets whose names start with ``prefixes``."""
         shown = [s for s in self.results if not prefixes or s.name.startswith(prefixes)]
         field = "label_nl" if lang == "nl" else "label"
-        found = {number.source[field] for one in shown for number in one} - {""}
-        # The longer warning says what the shorter one says, and more.
-        labels = sorted(a for a in found if not any(b != a and b.startswith(a) for b in found))
+        labels = longest(number.source[field] for one in shown for number in one)
         return Html("".join(note(label).content for label in labels))
 
     def provenance(self) -> Html:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,8 +139,8 @@ class Results:
 
     @property
     def source_label(self) -> str:
-        """The warnings that the data carry, empty for real data."""
-        return "; ".join(dict.fromkeys(s.label for s in self.sources if s.label))
+        """The warnings that the data carry, empty for real data; a longer one says what a shorter one does."""
+        return "; ".join(longest(s.label for s in self.sources))
 
     @property
     def n_estimates(self) -> int:
@@ -264,6 +264,12 @@ class Results:
         if not reason:
             raise NotFoundError(near_names("result", name, [*self.sets, *SETS]))
         return Html(f'<span class="pluseval-absent">{html.escape(reason)}</span>')
+
+
+def longest(labels: Iterable[str]) -> list[str]:
+    """Labels once each, without those with which another one begins."""
+    found = set(labels) - {""}
+    return sorted(a for a in found if not any(b != a and b.startswith(a) for b in found))
 
 
 def run_folder(folder: str | Path) -> Path:
