@@ -80,7 +80,7 @@ PHRASES: dict[str, dict[str, Any]] = {
             "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
         ),
         "procedures_disagree": (
-            "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference and "
+            "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference, "
             "the others do not (p from {low} to {high}); the one that counts is the one that the plan names."
         ),
         "data_are": "These numbers are {label}.",
@@ -189,7 +189,7 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "procedure": "Methode (Engelse benaming): {inference}.",
         "readings_differ": (
-            "De gepubliceerde analyse van {name} geeft een ander oordeel dan de primaire procedure: {sentence}"
+            "De gepubliceerde analyse van {name} geeft een ander oordeel dan de primaire: {sentence}"
         ),
         "procedures_disagree": (
             "{label}: het antwoord hangt af van de procedure. Van {tested} procedures vinden er {found} een "

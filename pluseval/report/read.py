@@ -139,7 +139,7 @@ class Results:
 
     @property
     def source_label(self) -> str:
-        """The warnings that the data carry, empty for real data; a longer one says what a shorter one does."""
+        """The warnings that the data carry, empty for real data."""
         return "; ".join(longest(s.label for s in self.sources))
 
     @property
