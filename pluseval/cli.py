@@ -23,7 +23,8 @@ def _exit_codes() -> str:
     while left:
         kinds.append(left.pop())
         left += kinds[-1].__subclasses__()
-    words = {kind.exit_code: (kind.__doc__ or "").split(";")[0].strip().split("\n")[0].replace("`", "") for kind in kinds}
+    first = [(kind.__doc__ or "").strip().split("\n")[0].split(";")[0].replace("`", "") for kind in kinds]
+    words = {kind.exit_code: line for kind, line in zip(kinds, first, strict=True)}
     words |= {0: "Done.", 2: "Wrong usage: an option or argument that does not exist or is missing."}
     # The mark keeps the help from joining the lines.
     return "\b\nExit codes:\n" + "\n".join(f"  {n:>2}  {words[n].rstrip('.')}" for n in sorted(words))

@@ -138,9 +138,10 @@ def public_summary(folder: str | Path) -> str | None:
     if not is_vektis(folder):
         return None
     panel = load_vektis(folder)
+    places = panel.municipal["municipality"].nunique()
     lines = [
         f"public municipal data (Vektis), no persons; years: {len(panel.years)} ({panel.years[0]} to "
-        f"{panel.years[-1]}); municipalities on one set of borders: {panel.municipal['municipality'].nunique()}"
+        f"{panel.years[-1]}); municipalities on one set of borders: {places}"
     ]
     lines += [
         f"  {year}     cells: {file.cells:,}; municipalities: {file.municipalities}; "

@@ -6,108 +6,34 @@ import re
 import tomllib
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
-from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from pluseval.data.conversion import convert
-from pluseval.data.csv_files import CsvOptions
 from pluseval.data.declaration import Column, Table
 from pluseval.data.engine import CodeFlag, Raw
 from pluseval.data.findings import Policy
+from pluseval.data.mapping_keys import (
+    CSV_KEYS,
+    PRESETS,
+    Code,
+    MappingFile,
+    SourceMapping,
+    TableMapping,
+    Value,
+    explain,
+    near,
+    no_such,
+)
 from pluseval.data.schema import STUDY_KEYS, TABLES
 from pluseval.errors import ContractError, DesignError, NotFoundError, UnreadableError
 
 FILE = "mapping.toml"
-PRESETS = ("cbs_zvwzorgkostentab",)
-Value = bool | int | float | date | str
-Code = int | float | str
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceMapping(_Strict):
-    """Where a table comes from, and what its columns and codes mean.
-
-    Parameters
-    ----------
-    file, files : str, list of str
-        File name(s) or patterns in the folder; ``<table>.<suffix>`` by default. Several are put under one
-        another.
-    sheet : str
-        Sheet of an Excel file.
-    year_from_file : str
-        Pattern with one group that finds the year in the file's name.
-    columns : dict
-        Contract column = source column.
-    missing : dict
-        Contract column = list of codes that mean missing, or a table code = reason.
-    labels : dict
-        Contract column = table source value = contract value; other values pass unchanged.
-    constants : dict
-        Contract column = the one value of every row.
-    sums : dict
-        Contract column = table year = list of source columns whose sum it is in that year.
-    convert : list of str
-        Contract columns that come as text and stand for numbers.
-    csv : dict
-        ``delimiter``, ``decimal``, ``encoding``.
-    """
-
-    file: str | None = None
-    files: list[str] = Field(default_factory=list)
-    sheet: str | None = None
-    year_from_file: str | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
-    missing: dict[str, list[Code] | dict[str, str]] = Field(default_factory=dict)
-    labels: dict[str, dict[str, Value]] = Field(default_factory=dict)
-    constants: dict[str, Value] = Field(default_factory=dict)
-    sums: dict[str, dict[int, list[str]]] = Field(default_factory=dict)
-    convert: list[str] = Field(default_factory=list)
-    csv: dict[str, str] = Field(default_factory=dict)
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """File names or patterns asked for; empty where the default name is meant."""
-        return tuple([self.file] if self.file else []) + tuple(self.files)
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Contract columns that it speaks of."""
-        spoken = (self.columns, self.missing, self.labels, self.constants, self.sums, self.convert)
-        return tuple(dict.fromkeys(c for part in spoken for c in part))
-
-    @property
-    def options(self) -> CsvOptions:
-        """How a CSV file is written."""
-        return CsvOptions(**self.csv)
-
-
-class JoinMapping(SourceMapping):
-    """A second source whose columns are joined on ``on`` (enlistment beside claims)."""
-
-    on: list[str] = Field(default_factory=lambda: ["person_id", "year"])
-
-
-class TableMapping(SourceMapping):
-    """One table of the contract, with a second source joined to it where the extract keeps them apart."""
-
-    join: JoinMapping | None = None
-
-
-class _File(_Strict):
-    preset: str | None = None
-    study: dict[str, Any] = Field(default_factory=dict)
-    tables: dict[str, TableMapping] = Field(default_factory=dict)
-    waive: dict[str, str] = Field(default_factory=dict)
-    drop: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,16 +77,9 @@ def read_mapping(source: str | Path | MappingType[str, Any] | None, folder: Path
     if given.get("preset") is not None:
         given = _merged(_preset(str(given["preset"])), given)
     try:
-        parsed = _File.model_validate(given)
-        for table in parsed.tables.values():
-            for part in (table, table.join):
-                if part is not None:
-                    _ = part.options
+        parsed = MappingFile.model_validate(given)
     except ValidationError as error:
-        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise ContractError(f"{where} is not valid:\n  " + "\n  ".join(lines)) from None
-    except (TypeError, DesignError) as error:
-        raise ContractError(f"{where}: csv takes delimiter, decimal and encoding ({error})") from None
+        raise ContractError(f"{where} is not valid:\n  " + "\n  ".join(explain(error))) from None
     problems = _problems(parsed)
     if problems:
         raise ContractError(f"{where} is not valid:\n  " + "\n  ".join(problems))
@@ -194,12 +113,12 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _problems(parsed: _File) -> list[str]:
+def _problems(parsed: MappingFile) -> list[str]:
     keys = {k.name for k in STUDY_KEYS}
-    found = [f"study.{k}: no such key; use {', '.join(sorted(keys))}" for k in parsed.study if k not in keys]
+    found = [no_such(f"study.{k}", "key", k, sorted(keys)) for k in parsed.study if k not in keys]
     for name, table in parsed.tables.items():
         if name not in TABLES:
-            found.append(f"tables.{name}: no such table; use {', '.join(TABLES)}")
+            found.append(no_such(f"tables.{name}", "table", name, TABLES))
             continue
         own = TABLES[name].column_names
         parts: list[tuple[str, SourceMapping]] = [(f"tables.{name}", table)]
@@ -209,7 +128,12 @@ def _problems(parsed: _File) -> list[str]:
             if not table.join.patterns:
                 found.append(f"tables.{name}.join: say which file")
         for where, part in parts:
-            found += [f"{where}: no column {c}; use {', '.join(own)}" for c in part.named if c not in own]
+            found += [
+                f"{where}: no column {c}{near(c, own)}; use {', '.join(own)}"
+                for c in part.named
+                if c not in own
+            ]
+            found += _csv_problems(where, part)
     rules = {(t.name, r.key): r for t in TABLES.values() for r in t.rules}
     for verb, given in (("waive", parsed.waive), ("drop", parsed.drop)):
         can = sorted(
@@ -230,6 +154,17 @@ def _problems(parsed: _File) -> list[str]:
             elif not reason.strip():
                 found.append(f"{verb}.{name}: give the reason; the book prints it")
     return found
+
+
+def _csv_problems(where: str, part: SourceMapping) -> list[str]:
+    unknown = [k for k in part.csv if k not in CSV_KEYS]
+    if unknown:
+        return [no_such(f"{where}.csv.{k}", "key", k, CSV_KEYS) for k in unknown]
+    try:
+        _ = part.options
+    except DesignError as error:
+        return [f"{where}.csv: {error}"]
+    return []
 
 
 def apply(raw: Raw, spec: Table, mapping: SourceMapping, *, file: str = "") -> Raw:

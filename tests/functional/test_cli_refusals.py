@@ -230,7 +230,8 @@ def test_validate_tells_what_a_folder_of_vektis_downloads_holds(tmp_path: Path, 
     file.write_text(";".join(header) + "\n" + ";".join(line) + "\n", encoding="utf-8")
     told = cli("validate", tmp_path)
     assert told.code == 0 and told.error == ""
-    assert "years: 1 (2011 to 2011); municipalities on one set of borders: 1" in told.out and "HEERLEN" not in told.out
+    assert "years: 1 (2011 to 2011); municipalities on one set of borders: 1" in told.out
+    assert "HEERLEN" not in told.out
 
 
 def test_msz_above_total_is_allowed_where_it_is_waived_with_a_reason(tmp_path: Path, cli):

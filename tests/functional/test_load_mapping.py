@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from pluseval.data.dummy import dummy
 from pluseval.data.load import load_study, validate
+from pluseval.data.mapping import read_mapping
 from pluseval.errors import ContractError, NotFoundError, UnreadableError
 
 STUDY = '[study]\nkind = "real"\nfirst_year = 2013\nlast_year = 2020\ncomplete_through = 2019\n'
@@ -99,6 +101,31 @@ def test_a_key_that_does_not_exist_is_named(tmp_path: Path, mapping: str, named:
     folder = folder_with(tmp_path / "study", mapping, practices=practices(), surveys=surveys())
     with pytest.raises(ContractError, match=named):
         validate(folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tabels": {}}, "tabels: no such key (did you mean tables?); use preset, study, tables"),
+        ({"tables": {"surveys": {"fiel": "x"}}}, "tables.surveys.fiel: no such key (did you mean file?)"),
+        ({"tables": {"surveys": {"join": {"onn": []}}}}, "tables.surveys.join.onn: no such key"),
+        ({"tables": {"surveys": 3}}, "tables.surveys: must be a table of keys"),
+        ({"tables": 3}, "tables: must be tables of keys"),
+        ({"tables": {"surveys": {"missing": {"nps": 99}}}}, "tables.surveys.missing: must be a table"),
+        ({"tables": {"surveys": {"sums": {"nps": {"x": ["a"]}}}}}, "tables.surveys.sums: must be"),
+        (
+            {"tables": {"surveys": {"csv": {"decimals": ","}}}},
+            "decimals: no such key (did you mean decimal?)",
+        ),
+        ({"tables": {"survey": {}}}, "tables.survey: no such table (did you mean surveys?)"),
+        ({"waive": "all"}, "waive: must be a table"),
+    ],
+)
+def test_a_wrong_mapping_is_told_in_its_own_words(given: dict, said: str):
+    with pytest.raises(ContractError) as caught:
+        read_mapping(given)
+    assert said in str(caught.value)
+    assert not re.search("input|pydantic|valid (string|dict)|Extra", str(caught.value))
 
 
 def test_every_problem_of_a_mapping_comes_at_once(tmp_path: Path):
