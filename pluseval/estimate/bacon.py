@@ -85,10 +85,11 @@ def goodman_bacon(
     panel = complete_panel(frame, exclude=exclude, always=True, asked_by="goodman_bacon")
     found = bacon_decomposition(panel.y, entry=panel.entry, periods=panel.periods)
     window = Window(int(panel.periods[0]), int(panel.periods[-1]))
-    # Cohorts weigh apart in every number here, so that each is a cell of its own for all of them: the means
-    # and their shares add up to the two-way estimate, and one held back would follow from the others.
+    # Cohorts weigh apart in every mean here and in the two-way estimate, so that each is a cell of its own for
+    # all of them: with the shares, which hold no outcome, one held back would follow from the others.
     start = np.where(panel.entry <= panel.periods[0], -math.inf, panel.entry)
     start = np.where(panel.entry == 0, 0.0, start)
+    whole = count_cells(frame, panel.clusters, (window,))
     everyone = count_cells(frame, panel.clusters, (window,), parts=cohort_parts(panel.clusters, start))
     estimates = [
         _described(panel, "two-way fixed effects", found.total, frame.measure, everyone, "difference")
@@ -96,7 +97,7 @@ def goodman_bacon(
     for kind in (k for k in KINDS if found.weight_of(k) > 0):
         share, mean = found.weight_of(kind), _mean(found, kind)
         estimates += [
-            _described(panel, f"share: {WORDS[kind]}", 100 * share, SHARE, everyone, "level"),
+            _described(panel, f"share: {WORDS[kind]}", 100 * share, SHARE, whole, "level"),
             _described(panel, f"estimate: {WORDS[kind]}", mean, frame.measure, everyone, "difference"),
         ]
     label, label_nl = frame.measure.label, frame.measure.label_nl

@@ -78,7 +78,9 @@ def linear(frame: AnalysisFrame) -> list[EstimateSet]:
 
 def staggered(frame: AnalysisFrame) -> list[EstimateSet]:
     made = (staggered_did(frame), imputation_did(frame), sun_abraham(frame), goodman_bacon(frame))
-    return [EstimateSet(n, n, s.estimates) for n, s in zip(STAGGERED, made, strict=True)]
+    # The shares of the decomposition hold no outcome: sizes and years of the cohorts only.
+    told = [tuple(e for e in s if not e.term.startswith("share")) for s in made]
+    return [EstimateSet(name, name, kept) for name, kept in zip(STAGGERED, told, strict=True)]
 
 
 def isolated(matrix: np.ndarray, practices: np.ndarray, size: int) -> set[tuple[int, ...]]:
