@@ -85,8 +85,8 @@ def goodman_bacon(
     panel = complete_panel(frame, exclude=exclude, always=True, asked_by="goodman_bacon")
     found = bacon_decomposition(panel.y, entry=panel.entry, periods=panel.periods)
     window = Window(int(panel.periods[0]), int(panel.periods[-1]))
-    # Cohorts weigh apart in every mean here and in the two-way estimate, so that each is a cell of its own for
-    # all of them: with the shares, which hold no outcome, one held back would follow from the others.
+    # Cohorts weigh apart in every mean here and in the two-way estimate, so that each is a cell of its own
+    # for all of them: with the shares, which hold no outcome, one held back would follow from the others.
     start = np.where(panel.entry <= panel.periods[0], -math.inf, panel.entry)
     start = np.where(panel.entry == 0, 0.0, start)
     whole = count_cells(frame, panel.clusters, (window,))

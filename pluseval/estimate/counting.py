@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,18 +99,12 @@ class _Evidence:
         )
         codes, names = pd.factorize(self.cluster[at])
         sums = np.bincount(codes, weights=self.numerator[at].astype(float))
-        shares: tuple[float, ...] = ()
+        shares: tuple[float, float, float, float] = (math.nan,) * 4
         if self.additive:
             shares = _shares(sums, float(self.numerator[at].sum()), self._tops(window, treated, members))
         people = max(y.persons or 0 for y in years) if self.persons_known else None
         seen = frozenset(names)
-        names_of = ("practice_share", "two_practices_share", "person_share", "two_persons_share")
-        known = dict(zip(names_of, shares, strict=False))
-        return [
-            replace(
-                Cell(group, str(window), people, sums.size, part=part, years=years, members=seen), **known
-            )
-        ]
+        return [Cell(group, str(window), people, sums.size, *shares, part, years, seen)]
 
     def _year(self, at: np.ndarray, year: int) -> Year:
         members = frozenset(self.cluster[at])
