@@ -95,6 +95,7 @@ def calibrate(
     }
     every = [block for each in planned.values() for block in each]
     waiting = missing_blocks(every, blocks) if resume else every
+    waiting.sort(key=lambda block: block.number)  # every cell has some studies before one has all
     _run(waiting, blocks, jobs=jobs, backend=backend, progress=progress)
     table = [row for cell in chosen for row in rows_of(cell, planned[cell.name], blocks)]
     refused = {cell.name: refusals_of(cell, planned[cell.name], blocks) for cell in chosen}
