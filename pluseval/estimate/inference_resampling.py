@@ -98,6 +98,9 @@ class Permutation:
         Welch's t (CR2 with covariates), or the unscaled effect, which is for comparison only.
     groups : int
         Number of quantile groups of a numeric ``strata``; 3 gives tertiles of all practices compared.
+    tails : {"symmetric", "equal"}
+        Whether both sides of the statistic's draws share one bound, or each side has half of the error:
+        ``equal`` keeps its level better where outcomes are skewed or sizes differ.
 
     References
     ----------
@@ -115,9 +118,12 @@ class Permutation:
     strata: str | None = None
     statistic: Literal["studentised", "coefficient"] = "studentised"
     groups: int = 3
+    tails: Literal["symmetric", "equal"] = "symmetric"
 
     def __post_init__(self) -> None:
         _require_draws(self.draws, "Permutation")
+        if self.tails not in ("symmetric", "equal"):
+            raise DesignError(f"Permutation.tails is {self.tails!r}; use 'symmetric' or 'equal'")
         if self.statistic not in ("studentised", "coefficient"):
             raise DesignError(
                 f"Permutation.statistic is {self.statistic!r}; use 'studentised' (recommended) or "
@@ -143,8 +149,9 @@ class Permutation:
             found, named = permuted_changes(
                 problem, level, self.statistic, strata=strata, draws=self.draws, seed=self.seed
             )
-        words = f"permutation of {named}{within}, {how_many(found, self.seed)}"
-        return from_permutation(found, level, words)
+        halves = ", equal tails" if self.tails == "equal" else ""
+        words = f"permutation of {named}{within}{halves}, {how_many(found, self.seed)}"
+        return from_permutation(found, level, words, tails=self.tails)
 
     def joint(self, problem: Changes, name: str) -> JointTest:
         """The largest statistic over a common permutation of practices."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -113,19 +114,24 @@ class LogRatio:
 
 
 Found = PermutationTest | LogRatio | WildBootstrap
+Tails = Literal["symmetric", "equal"]
 
 
-def from_permutation(found: Found, level: float, words: str) -> Inferred:
-    """What draws say of an effect: p and interval from the same ones."""
-    reached = found.conf_int(level)
-    kept = _Kept(found)
+def from_permutation(found: Found, level: float, words: str, *, tails: Tails = "symmetric") -> Inferred:
+    """What draws say of an effect: p and interval from the same ones.
+
+    With equal tails the p-value is twice the smaller one-sided one, and the interval leaves out half of the
+    error on each side: where the draws are not symmetric about zero, neither side carries all of it.
+    """
+    reached = found.conf_int(level, tails=tails)
+    kept = _Kept(found, tails)
     assumed = () if isinstance(found, WildBootstrap) else ("the interval assumes one constant effect",)
     return Inferred(
         estimate=found.estimate,
         std_error=found.std_error,
         statistic=found.statistic,
         df=math.nan,
-        p_value=found.p_value(),
+        p_value=kept.test(0.0),
         conf_low=reached.low,
         conf_high=reached.high,
         convention=words,
@@ -138,13 +144,17 @@ def from_permutation(found: Found, level: float, words: str) -> Inferred:
 @dataclass(frozen=True)
 class _Kept:
     found: Found
+    tails: Tails = "symmetric"
 
     def interval(self, level: float) -> tuple[float, float]:
-        reached = self.found.conf_int(level)
+        reached = self.found.conf_int(level, tails=self.tails)
         return reached.low, reached.high
 
     def test(self, value: float) -> float:
-        return self.found.p_value(value)
+        if self.tails == "symmetric":
+            return self.found.p_value(value)
+        sides = (self.found.p_value(value, alternative=side) for side in ("less", "greater"))
+        return min(1.0, 2 * min(sides))
 
 
 def interval_notes(interval: Interval) -> tuple[str, ...]:

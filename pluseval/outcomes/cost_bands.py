@@ -72,9 +72,7 @@ def cost_bands(
     bands["share_cost"] = 100 * bands["amount"] / of_group["amount"].transform("sum")
     bands["largest_practice"] = bands["largest"] / bands["persons"]
     bands["band"] = bands["number"].map(lambda n: _band(int(n), edges))
-    return bands[
-        ["band", "group", "persons", "practices", "share_persons", "share_cost", "largest_practice"]
-    ]
+    return bands[["band", "group", "persons", "practices", "share_persons", "share_cost", "largest_practice"]]
 
 
 def _band(number: int, edges: Sequence[int]) -> str:

@@ -237,7 +237,6 @@ def test_the_manifest_lists_every_cell_and_procedure_of_the_table():
     assert manifest["primary"] == primary_from(read_table())
 
 
-@pytest.mark.xfail(strict=True, reason="the plan names CR2, which follows a trend with list size")
 def test_the_plan_takes_its_primary_from_the_table():
     entry = plan_entry(primary_from(read_table()))
     for outcome in read_plan(ROOT / "analyses" / "plan.toml").outcomes:

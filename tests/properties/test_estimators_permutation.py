@@ -139,3 +139,16 @@ def test_strata_must_be_a_column_with_values():
     gaps = frame.with_practices({"size": pd.Series(np.nan, index=frame.practices.index)})
     with pytest.raises(DesignError, match="not finite"):
         did(gaps, inference=Permutation(draws=99, seed=1, strata="size"), periods=(2015, 2018))
+
+
+def test_equal_tails_reject_exactly_what_their_interval_leaves_out():
+    """The p at each end of the equal-tailed interval is alpha within one draw, and p and interval agree."""
+    frame = framed(np.exp(outcomes(4) / 20))
+    years = {"periods": (2015, 2018)}
+    found = did(frame, inference=Permutation(draws=999, seed=3, tails="equal"), **years)
+    assert "equal tails" in found.inference
+    for end in (found.conf_low, found.conf_high):
+        assert found.p_at(end) == pytest.approx(0.05, abs=2.5 / 1_000)
+    assert (found.p_value <= 0.05) == (not found.conf_low <= 0 <= found.conf_high)
+    symmetric = did(frame, inference=Permutation(draws=999, seed=3), **years)
+    assert found.estimate == symmetric.estimate and found.conf_low != symmetric.conf_low
