@@ -20,6 +20,44 @@ _NUMBERS = (
 )  # fmt: skip
 
 
+NAMES = {
+    "pooled_t": "pooled t",
+    "welch": "Welch t",
+    "cr1": "CR1, t(G-1)",
+    "cr1_bm": "CR1, Bell-McCaffrey",
+    "cr2_bm": "CR2, Bell-McCaffrey",
+    "cr3_bm": "CR3, Bell-McCaffrey",
+    "cr2_bm_log": "CR2, given log list size",
+    "permutation_coefficient": "permutation, coefficient",
+    "permutation_t": "permutation t",
+    "permutation_t_tertiles": "permutation t, tertiles",
+    "permutation_t_tertiles_log": "permutation t, tertiles, given log list size",
+    "permutation_t_quintiles": "permutation t, quintiles",
+    "permutation_t_tertiles_equal": "permutation t, tertiles, equal tails",
+    "permutation_t_tertiles_log_equal": "permutation t, tertiles, given log list size, equal tails",
+    "permutation_t_quintiles_equal": "permutation t, quintiles, equal tails",
+    "wild_rademacher": "wild bootstrap, Rademacher",
+    "wild_webb": "wild bootstrap, Webb",
+    "panel_independent": "uncollapsed panel, independent years",
+    "panel_cr1": "uncollapsed panel, CR1",
+    "cs_analytic": "Callaway-Sant'Anna, analytic",
+    "cs_permutation": "Callaway-Sant'Anna, entries permuted",
+    "cs_permutation_tertiles": "Callaway-Sant'Anna, entries permuted in tertiles",
+    "single_t": "one-sample t",
+    "sign_flips": "sign flips",
+    "mixed_kr": "mixed model with practice x period, Kenward-Roger",
+    "mixed_practice": "mixed model without practice x period",
+}
+MAIN = (
+    "pooled_t", "cr1", "cr2_bm", "wild_rademacher", "permutation_t", "permutation_t_tertiles",
+    "permutation_t_tertiles_log", "permutation_t_tertiles_equal",
+)  # fmt: skip
+OTHERS = (
+    "panel_independent", "panel_cr1", "cs_analytic", "cs_permutation_tertiles", "single_t", "sign_flips",
+    "mixed_practice", "mixed_kr",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ErrorRates:
     """Size, coverage, power and width of every procedure in every cell, with the number of studies.
@@ -57,18 +95,12 @@ class ErrorRates:
         """The cells with so many programme practices, in the order of the table."""
         return tuple(dict.fromkeys(r["cell"] for r in self.rows if r["treated"] == treated))
 
-    def procedures(self, treated: int) -> tuple[str, ...]:
-        """The procedures measured there, in the order of the table."""
-        return tuple(dict.fromkeys(r["procedure"] for r in self.rows if r["treated"] == treated))
-
     def row(self, cell: str, procedure: str) -> Mapping[str, Any] | None:
         """One row; None where the procedure does not apply to the cell."""
         return next((r for r in self.rows if r["cell"] == cell and r["procedure"] == procedure), None)
 
-    def table(
-        self, what: str, *, treated: int, cells: Sequence[str] | None = None, caption: str = ""
-    ) -> Html:
-        """Procedures by cells, in percent with Monte Carlo error; colours mark what is far from nominal.
+    def table(self, what: str, *, treated: int, procedures: Sequence[str], caption: str = "") -> Html:
+        """Kinds of study by procedures, in percent with Monte Carlo error; colours mark what is far off.
 
         Parameters
         ----------
@@ -76,24 +108,38 @@ class ErrorRates:
             Which share.
         treated : int
             Number of programme practices.
-        cells : sequence of str, optional
-            Which cells; all of them by default.
+        procedures : sequence of str
+            Which procedures; kinds of study to which none of them applies are left out.
         caption : str
             What the table says.
         """
-        shown = [c for c in self.cells(treated) if cells is None or c in cells]
-        head = "".join(f'<th scope="col">{html.escape(_words(c))}</th>' for c in shown)
+        head = "".join(f'<th scope="col">{html.escape(NAMES.get(p, p))}</th>' for p in procedures)
         body = []
-        for procedure in self.procedures(treated):
-            found = [self.row(c, procedure) for c in shown]
+        for cell in self.cells(treated):
+            found = [self.row(cell, procedure) for procedure in procedures]
             if any(r is not None and r[what] is not None for r in found):
                 marks = "".join(_cell(r, what) for r in found)
-                body.append(f'<tr><th scope="row">{html.escape(procedure)}</th>{marks}</tr>')
+                body.append(f'<tr><th scope="row">{html.escape(_words(cell))}</th>{marks}</tr>')
         return Html(
             f'<table class="pluseval-table pluseval-rates"><caption>{html.escape(caption)}</caption>'
-            f'<thead><tr><th scope="col">procedure</th>{head}</tr></thead>'
+            f'<thead><tr><th scope="col">kind of study</th>{head}</tr></thead>'
             f"<tbody>{''.join(body)}</tbody></table>"
         )
+
+    def primary(self) -> Html:
+        """Which procedure the rule chooses, and where the other candidates miss, from the manifest."""
+        chosen = self.manifest.get("primary", "")
+        lines = [f"<p>Chosen by the rule: <b>{html.escape(NAMES.get(chosen, chosen))}</b>.</p><ul>"]
+        for one in self.manifest.get("candidates", []):
+            missed = ", ".join(
+                f"{_words(cell)} {cell.rsplit('.', 1)[1]} ({100 * size:.1f} %)"
+                for cell, size in one["fails"].items()
+            )
+            text = f"misses in {missed}" if missed else "keeps every bound"
+            name = NAMES.get(one["procedure"], one["procedure"])
+            power = format_number(100 * one["mean_power"], 1)
+            lines.append(f"<li>{html.escape(f'{name}: {text}; mean power {power} %')}</li>")
+        return Html("".join(lines) + "</ul>")
 
     def studies(self) -> Html:
         """How many studies stand behind the rows."""
