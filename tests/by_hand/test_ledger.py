@@ -154,7 +154,12 @@ def test_c11_the_outlier_that_both_halves_need():
 
 @pytest.mark.parametrize(
     ("value", "se", "word"),
-    [(-40, 10, book.SAME_SIGN), (-10, 10, book.EXPECTATION), (10, 10, book.EXPECTATION), (40, 10, book.DIFFERS)],
+    [
+        (-40, 10, book.SAME_SIGN),
+        (-10, 10, book.EXPECTATION),
+        (10, 10, book.EXPECTATION),
+        (40, 10, book.DIFFERS),
+    ],
 )
 def test_c13_is_contradicted_only_where_no_saving_is_left_and_never_confirmed(made, value, se, word):
     public = made.estimate(value, float(se), measure=made.COST, source=replace(made.REAL, kind="public"))
