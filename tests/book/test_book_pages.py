@@ -18,7 +18,7 @@ pytestmark = pytest.mark.book
 def soups(built):
     """Every page, parsed."""
     return {
-        name: BeautifulSoup((built.html / f"{name}.html").read_text(encoding="utf-8"), "lxml")
+        name: BeautifulSoup((built.html / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
         for name in built.pages
     }
 
