@@ -15,6 +15,7 @@ from pluseval.data.contract import Flag, Prepared, line_of, prepare
 from pluseval.data.declaration import Table
 from pluseval.data.engine import Raw, fresh
 from pluseval.data.findings import RULES, Outcome
+from pluseval.data.mapping_keys import JoinMapping
 from pluseval.errors import UnreadableError
 
 Sources = list[tuple[str, Raw]]
@@ -62,7 +63,7 @@ def _with_flags(table: ir.Table, flags: Mapping[str, Flag]) -> ir.Table:
 
 
 def _joined(
-    main: Sources, beside: Sources, spec: Table, plan: maps.TableMapping, join: maps.JoinMapping
+    main: Sources, beside: Sources, spec: Table, plan: maps.TableMapping, join: JoinMapping
 ) -> Prepared:
     """The main source with the columns that only the second one has; rows without a partner get none."""
     mains = [maps.apply(raw, spec, plan, file=file) for file, raw in main]
