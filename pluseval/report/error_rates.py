@@ -49,8 +49,8 @@ NAMES = {
     "mixed_practice": "mixed model without practice x period",
 }
 MAIN = (
-    "pooled_t", "cr1", "cr2_bm", "wild_rademacher", "permutation_t", "permutation_t_tertiles",
-    "permutation_t_tertiles_log", "permutation_t_tertiles_equal",
+    "permutation_t_tertiles_equal", "permutation_t_tertiles", "permutation_t_tertiles_log", "permutation_t",
+    "cr2_bm", "wild_rademacher", "pooled_t", "cr1",
 )  # fmt: skip
 OTHERS = (
     "panel_independent", "panel_cr1", "cs_analytic", "cs_permutation_tertiles", "single_t", "sign_flips",
