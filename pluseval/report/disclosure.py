@@ -94,11 +94,6 @@ class DisclosureRules:
         """For aggregates that are public already (municipal open data): nothing is left to protect."""
         return cls(min_persons=0, min_practices=0, max_share_largest=1.0, max_share_two=1.0, min_df_resid=0)
 
-    @classmethod
-    def none_for_public(cls) -> DisclosureRules:
-        """The same as :meth:`public_aggregates`."""
-        return cls.public_aggregates()
-
     def broken_by(self, estimate: Estimate, *, consented: bool = False) -> str | None:
         """The first rule that an estimate breaks on its own, or None.
 

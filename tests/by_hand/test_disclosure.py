@@ -189,7 +189,6 @@ def test_small_losses_are_told_as_fewer_than(made):
 
 def test_public_aggregates_need_no_evidence(made):
     assert only(made, Counts(), rules=DisclosureRules.public_aggregates()) is None
-    assert DisclosureRules.none_for_public() == DisclosureRules.public_aggregates()
 
 
 def test_the_strict_preset_holds_back_what_the_default_lets_pass(made):
