@@ -21,7 +21,7 @@ from pluseval.estimate.conclude import (
     weight_words,
 )
 from pluseval.estimate.inference import Inference
-from pluseval.estimate.problem import Contrast
+from pluseval.estimate.problem import Contrast, WeightedContrast
 from pluseval.estimate.result import Estimand, Estimate
 
 Weights = Literal["practice", "exposure"]
@@ -60,7 +60,8 @@ def did(
         Practice columns to adjust the change for: a column of ``frame.practices``, ``"log(list_size)"``, or
         ``"baseline"`` (the value in the first window; it invites regression to the mean).
     weights : {"practice", "exposure"}
-        Each practice counts equally, or by its exposure: then each group's value is a ratio of sums.
+        Each practice counts equally, or by its exposure: then each group's value is a ratio of sums. A
+        permutation leaves the weights with their practices.
     average : {"ratio_of_sums", "mean_of_ratios"}
         How the years of a window are averaged within a practice.
     margin : float, optional
@@ -142,13 +143,13 @@ def change_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...])
     )
 
 
-def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> Contrast:
+def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> WeightedContrast:
     """Both values of each practice, weighted by exposure, so that a group's value is a ratio of sums."""
     G = collapsed.clusters.size
     one, zero = np.ones((G, 1)), np.zeros((G, 1))
     before = np.concatenate([one, zero, Z, 0 * Z], axis=1)
     after = np.concatenate([one, one, Z, Z], axis=1)
-    return Contrast(
+    return WeightedContrast(
         y=np.concatenate([collapsed.values[:, 0], collapsed.values[:, 1]]),
         fixed=np.concatenate([before, after]),
         by_treatment=np.concatenate(
@@ -160,6 +161,9 @@ def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) 
         columns=collapsed.columns,
         adjusted=names,
         of="practice values",
+        values=collapsed.values,
+        exposures=collapsed.exposures,
+        covariates=Z,
     )
 
 

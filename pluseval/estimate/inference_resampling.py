@@ -22,7 +22,14 @@ from pluseval.estimate.permuted import (
     permuted_entries,
     permuted_ratio,
 )
-from pluseval.estimate.problem import Changes, Contrast, OneSample, RateContrast, Staggered
+from pluseval.estimate.problem import (
+    Changes,
+    Contrast,
+    OneSample,
+    RateContrast,
+    Staggered,
+    WeightedContrast,
+)
 from pluseval.estimate.result import JointTest
 from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.linear import fit
@@ -95,7 +102,7 @@ class Permutation:
         A column of ``frame.practices``: quantile groups of a number (``groups`` of them), or the levels of a
         text.
     statistic : {"studentised", "coefficient"}
-        Welch's t (CR2 with covariates), or the unscaled effect, which is for comparison only.
+        Welch's t (CR2 with covariates or weights), or the unscaled effect, which is for comparison only.
     groups : int
         Number of quantile groups of a numeric ``strata``; 3 gives tertiles of all practices compared.
     tails : {"symmetric", "equal"}
@@ -136,8 +143,9 @@ class Permutation:
             raise DesignError("Permutation compares two groups; for a single arm use SignFlip(draws=16_384)")
         strata = None if self.strata is None else strata_of(problem.columns, self.strata, self.groups)
         within = within_words(problem.columns, self.strata, self.groups)
-        if self.statistic == "coefficient" and not (isinstance(problem, Contrast) and problem.collapsed):
-            raise DesignError("Permutation of the coefficient is for unweighted changes; use 'studentised'")
+        of_changes = isinstance(problem, Contrast) and problem.collapsed
+        if self.statistic == "coefficient" and not (of_changes or isinstance(problem, WeightedContrast)):
+            raise DesignError("Permutation of the coefficient is for changes of practices; use 'studentised'")
         found: PermutationTest | LogRatio
         if isinstance(problem, RateContrast):
             found = permuted_ratio(problem, level, strata=strata, draws=self.draws, seed=self.seed)

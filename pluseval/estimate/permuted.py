@@ -10,23 +10,25 @@ import numpy as np
 
 from pluseval.errors import DesignError
 from pluseval.estimate.inference import Inferred, adjusted_for
-from pluseval.estimate.problem import Contrast, RateContrast, Staggered
+from pluseval.estimate.problem import Contrast, RateContrast, Staggered, WeightedContrast
 from pluseval.numerics.invert import Interval
 from pluseval.numerics.permute import PermutationTest, permutation_test
 from pluseval.numerics.rate_permutation import RatePermutation, rate_ratio_permutation
 from pluseval.numerics.staggered_permutation import staggered_permutation_test
+from pluseval.numerics.weighted_permutation import weighted_permutation_test
 from pluseval.numerics.wild import WildBootstrap
 
 
 def permuted_changes(
     problem: Contrast, level: float, statistic: str, *, strata: np.ndarray | None, draws: int, seed: int
 ) -> tuple[PermutationTest, str]:
-    """The permutation test of one change per practice, and its statistic in words."""
+    """The permutation test of one change per practice, or of weighted values, and its statistic in words."""
+    if isinstance(problem, WeightedContrast):
+        return _permuted_values(problem, level, statistic, strata=strata, draws=draws, seed=seed)
     if problem.y.size != problem.n_clusters or not np.all(problem.by_treatment == 1):
         raise DesignError(
-            "Permutation needs one change per practice, and these are the weighted values of both windows; "
-            "use "
-            'ClusterRobust("CR2") or WildBootstrap(...), or weights="practice"'
+            "Permutation needs one change per practice, or both windows' values with their exposures; use "
+            'ClusterRobust("CR2") or WildBootstrap(...)'
         )
     Z = problem.fixed[:, 1:]
     kind = "coefficient" if statistic == "coefficient" else ("cr2" if Z.shape[1] else "welch")
@@ -43,6 +45,32 @@ def permuted_changes(
     )
     named = {"welch": "Welch's t", "cr2": "the CR2 t", "coefficient": "the coefficient"}[kind]
     return found, named + adjusted_for(problem)
+
+
+def _permuted_values(
+    problem: WeightedContrast,
+    level: float,
+    statistic: str,
+    *,
+    strata: np.ndarray | None,
+    draws: int,
+    seed: int,
+) -> tuple[PermutationTest, str]:
+    """The permutation test of values that count by exposure; the exposures stay with their practices."""
+    plain = statistic == "coefficient"
+    found = weighted_permutation_test(
+        problem.values,
+        problem.exposures,
+        problem.treated.astype(float),
+        covariates=problem.covariates,
+        statistic="coefficient" if plain else "cr2",
+        strata=strata,
+        draws=draws,
+        seed=seed,
+        alpha=1 - level,
+    )
+    named = "the coefficient" if plain else "the CR2 t"
+    return found, f"{named} of values weighted by exposure{adjusted_for(problem)}"
 
 
 def permuted_ratio(

@@ -108,6 +108,23 @@ class RateContrast(Contrast):
 
 
 @dataclass(frozen=True)
+class WeightedContrast(Contrast):
+    """Values of both windows weighted by exposure, with the practice-level arrays they were stacked from.
+
+    Parameters
+    ----------
+    values, exposures : arrays (G, 2)
+        Per practice before and after.
+    covariates : array (G, q)
+        Each with a coefficient per window. The rest as in :class:`Contrast`.
+    """
+
+    values: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    exposures: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    covariates: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+
+
+@dataclass(frozen=True)
 class Staggered:
     """Practices that joined at different times; the effect is the overall one of Callaway and Sant'Anna.
 

@@ -122,14 +122,19 @@ def test_a_permuted_ratio_is_the_poisson_ratio_with_its_own_interval():
         rate_ratio_did(frame, inference=Permutation(draws=99, seed=2), windows=windows, adjust=["region"])
 
 
-def test_a_permutation_of_weighted_values_is_refused():
-    with pytest.raises(DesignError, match="one change per practice"):
-        did(
-            framed(outcomes(1)),
-            inference=Permutation(draws=99, seed=1),
-            periods=(2015, 2018),
-            weights="exposure",
-        )
+@pytest.mark.parametrize("adjust", [(), ("region",)])
+def test_permuted_weighted_values_carry_the_error_of_cr2_and_their_own_interval(adjust):
+    asked = {"periods": (2015, 2018), "weights": "exposure", "adjust": adjust}
+    drawn = did(framed(outcomes(1)), inference=Permutation(draws=999, seed=1), **asked)
+    robust = did(framed(outcomes(1)), inference=ClusterRobust("CR2"), **asked)
+    assert (drawn.estimate, drawn.std_error) == pytest.approx((robust.estimate, robust.std_error), rel=1e-9)
+    assert "values weighted by exposure" in drawn.inference
+    for end in (drawn.conf_low, drawn.conf_high):
+        assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 1000)
+    plain = did(
+        framed(outcomes(1)), inference=Permutation(draws=999, seed=1, statistic="coefficient"), **asked
+    )
+    assert plain.estimate == drawn.estimate and "the coefficient" in plain.inference
 
 
 def test_strata_must_be_a_column_with_values():
