@@ -24,6 +24,7 @@ from pluseval.estimate.single_arm import single_arm
 from pluseval.estimate.specification import specification_curve
 from pluseval.estimate.staggered import staggered_did
 from pluseval.outcomes.registry import outcome as outcome_named
+from pluseval.pipeline.detect import detectable_sets
 from pluseval.pipeline.plan import InferenceChoice, Outcome, Plan, Question, Variation
 
 
@@ -202,7 +203,12 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
                 title_nl=f"{label_nl}: gevoeligheid van het primaire resultaat",
             )
         )
-    return Analysis(tuple(sets + _further(frame, outcome, plan)), tuple(skipped))
+    sets += _further(frame, outcome, plan)
+    try:
+        sets += detectable_sets(frame, outcome, plan)
+    except DesignError as reason:  # a conditioned study, or no practice without an effect
+        skipped.append((f"{outcome.key}: minimal detectable effect", str(reason)))
+    return Analysis(tuple(sets), tuple(skipped))
 
 
 def _varied(

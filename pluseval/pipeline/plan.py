@@ -121,6 +121,18 @@ class SideBySide(_Section):
     seed: int
 
 
+class Detectable(_Section):
+    """The minimal detectable effect on the data of a run: placebo assignments, seed, and whose data.
+
+    ``windows`` are needed where the plan's own do not lie before the first start.
+    """
+
+    draws: Annotated[int, Field(ge=100)]
+    seed: int
+    using: Literal["comparison", "before"] = "comparison"
+    windows: tuple[Years, Years] | None = None
+
+
 class LuckChoice(_Section):
     """The planted practice-level studies whose p-values stand beside the published one."""
 
@@ -151,6 +163,7 @@ class Outcome(_Section):
     published: Variation | None = None
     luck: LuckChoice | None = None
     robustness: SideBySide | None = None
+    detectable: Detectable | None = None
     sensitivity: tuple[Variation, ...] = ()
 
     @model_validator(mode="after")

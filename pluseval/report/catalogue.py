@@ -23,6 +23,7 @@ _READINGS = {
     "robustness": "one effect under several procedures",
     "specification": "every combination of choices",
     "distribution": "distribution over persons",
+    "detectable": "the smallest change found with 80 % power",
 }
 _OTHERS = {
     "referrals.percentage.list_size": "referral percentage 2018 to 2019 with list size as covariate",
