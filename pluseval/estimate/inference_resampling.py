@@ -152,7 +152,7 @@ class Permutation:
             named = "the CR2 t of the log ratio"
         elif isinstance(problem, Staggered):
             found = permuted_entries(problem, level, strata=strata, draws=self.draws, seed=self.seed)
-            named = "the studentised overall effect, entries reassigned"
+            named = f"the studentised overall effect{adjusted_for(problem)}, entries reassigned"
         else:
             found, named = permuted_changes(
                 problem, level, self.statistic, strata=strata, draws=self.draws, seed=self.seed

@@ -94,12 +94,13 @@ def permuted_ratio(
 def permuted_entries(
     problem: Staggered, level: float, *, strata: np.ndarray | None, draws: int, seed: int
 ) -> PermutationTest:
-    """The permutation test of an overall staggered effect."""
+    """The permutation test of an overall staggered effect, by outcome regression where it is adjusted."""
     return staggered_permutation_test(
         problem.y,
         entry=problem.entry,
         periods=problem.periods,
         comparison=problem.comparison,
+        covariates=problem.covariates if problem.adjusted else None,
         strata=strata,
         draws=draws,
         seed=seed,

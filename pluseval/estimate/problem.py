@@ -138,6 +138,10 @@ class Staggered:
     comparison : {"never_treated", "not_yet_treated"}
     columns : mapping
         Practice-level columns (G,), for strata.
+    covariates : array (G, q), optional
+        Taken out of the changes by outcome regression.
+    adjusted : tuple of str
+        Those covariates in words.
     """
 
     y: np.ndarray
@@ -145,6 +149,8 @@ class Staggered:
     periods: np.ndarray
     comparison: str
     columns: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    covariates: np.ndarray | None = field(default=None, repr=False)
+    adjusted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.y.shape != (self.entry.size, self.periods.size) or not np.isfinite(self.y).all():

@@ -68,6 +68,19 @@ def test_the_overall_effect_is_that_of_the_analytic_estimator():
         assert exact.overall.p_at(end) == pytest.approx(0.05, abs=1.1 / 1000)
 
 
+@pytest.mark.parametrize("comparison", ["never", "not_yet_treated"])
+def test_an_adjusted_overall_effect_is_that_of_outcome_regression(comparison):
+    frame = framed(outcomes(2, effect=-2.0))
+    asked = {"comparison": comparison, "adjust": ["region"]}
+    plain = staggered_did(frame, method="reg", **asked)
+    drawn = staggered_did(frame, inference=Permutation(draws=499, seed=1), **asked)
+    assert drawn.overall.estimate == pytest.approx(plain.overall.estimate, rel=1e-9)
+    assert drawn["event 1"].estimate == plain["event 1"].estimate
+    assert "adjusted for region, entries reassigned" in drawn.overall.inference
+    for end in (drawn.overall.conf_low, drawn.overall.conf_high):
+        assert drawn.overall.p_at(end) == pytest.approx(0.05, abs=1.1 / 500)
+
+
 def test_a_common_start_and_two_periods_give_the_permutation_of_changes():
     y = outcomes(3)[:, [2, 5]]
     entry = np.where(ENTRY > 0, 2, 0)
@@ -99,8 +112,10 @@ def test_what_a_permutation_of_entries_cannot_do_is_refused():
     frame = framed(outcomes(1))
     with pytest.raises(DesignError, match="single arm"):
         staggered_did(frame, inference=SignFlip(draws=99))
-    with pytest.raises(DesignError, match="strata in the place of adjust"):
-        staggered_did(frame, inference=Permutation(draws=99, seed=1), adjust=["region"])
+    with pytest.raises(DesignError, match="propensity score cannot be fitted"):
+        staggered_did(frame, inference=Permutation(draws=99, seed=1), adjust=["region"], method="dr")
+    with pytest.raises(DesignError, match="method is 'ipw'"):
+        staggered_did(frame, adjust=["region"], method="ipw")
     with pytest.raises(DesignError, match="use 'studentised'"):
         staggered_did(frame, inference=Permutation(draws=99, seed=1, statistic="coefficient"))
     with pytest.raises(DesignError, match="no data could be significant"):
