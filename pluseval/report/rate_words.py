@@ -1,0 +1,202 @@
+"""What the measured error rates say, in sentences that are bound to the table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from pluseval.report.error_rates import UNITS, ErrorRates, Row
+from pluseval.report.numbers import format_number
+from pluseval.report.readback import Html
+
+_STRATA = {"list_size": "practices of similar size"}
+_TOLD = 2  # kinds of outcome that the summary tells; the table has all
+
+
+def summary(rates: ErrorRates) -> Html:
+    """One paragraph that needs no statistics: what is used, how often it errs, what it would find."""
+    said = [f"The evaluation judges a difference by {_plainly(rates)}."]
+    for number, (treated, _) in enumerate(rates.designs):
+        constant = rates.measured(rates.chosen, "size", treated=treated, constant=True)
+        if not constant:
+            continue
+        wrong = _of_hundred(constant, "size")
+        if number == 0:
+            said.append(
+                f"In made-up studies with {treated} programme practices in which the programme does nothing, "
+                f"it still reports a difference in {wrong} of a hundred, whatever kind of study was tried; "
+                f"it promises {100 * rates.alpha:.0f}."
+            )
+        else:
+            said.append(f"With {treated} programme practices that is {wrong}.")
+    varying = [
+        f"{_share(max(r['size'] for r in found))} ({treated} practices)"
+        for treated, _ in rates.designs
+        if (found := rates.measured(rates.chosen, "size", treated=treated, constant=False))
+    ]
+    if varying:
+        said.append(
+            "Where the programme helps some practices and harms others by as much, it errs more often, up to "
+            f"{_listed(varying)} of a hundred."
+        )
+    said += _single_arm(rates)
+    seen = [
+        f"one of {_amount(unit, smaller)} in {_of_hundred(found, 'power', 0)} of a hundred studies"
+        for unit, smaller, _, found in _effects(rates, rates.designs[0][0])[:_TOLD]
+    ]
+    if seen:
+        said.append(
+            f"Of true differences, with {rates.designs[0][0]} practices, it finds {_listed(seen)}: so a "
+            "difference that is not found can still be there, and the interval says how large it may be."
+        )
+    return Html(f'<p class="pluseval-summary">{html.escape(" ".join(said))}</p>')
+
+
+def alternatives(rates: ErrorRates) -> Html:
+    """What every other main procedure would gain in power, and what it would cost in false positives."""
+    treated = rates.designs[0][0]
+    own = _mean_power(rates, rates.chosen, treated)
+    if own is None:
+        return Html("")
+    worst = _worst(rates.measured(rates.chosen, "size", treated=treated, constant=True))
+    lines = [
+        f"{rates.name(rates.chosen)}, the primary: finds the smaller effects in {_share(own)} of a hundred "
+        f"studies on average{_opposite(rates, rates.chosen, treated)}; {_share(worst['size'])} false "
+        f"positives of a hundred at worst ({rates.kind(worst['cell'])})."
+    ]
+    for procedure in rates.main():
+        power = _mean_power(rates, procedure, treated)
+        if procedure == rates.chosen or power is None:
+            continue
+        worst = _worst(rates.measured(procedure, "size", treated=treated, constant=True))
+        rows = [r for t, _ in rates.designs for r in rates.measured(procedure, "size", treated=t)]
+        missed = sum(not rates.keeps(r) for r in rows)
+        more = power - own
+        told = (
+            f"{rates.name(procedure)}: {_share(power)} of a hundred, {_share(abs(more))} "
+            f"{'more' if more >= 0 else 'fewer'}{_opposite(rates, procedure, treated)}; "
+            f"{_share(worst['size'])} false positives at worst "
+            f"({rates.kind(worst['cell'])}); outside the bounds in {missed} of {len(rows)} kinds of study"
+        )
+        plain = rates.row(rates.cells(treated)[0], procedure)
+        if not rates.keeps(worst) and plain is not None and worst["power"] > (plain.get("power") or 1.0):
+            told += (
+                f". Where it errs most it also finds more ({_share(worst['power'])} against "
+                f"{_share(plain['power'])} in the plain kind): bias in the direction of the effect, no merit"
+            )
+        lines.append(f"{told}.")
+    items = "".join(f"<li>{html.escape(one)}</li>" for one in lines)
+    return Html(f"<ul>{items}</ul>")
+
+
+def effects_found(rates: ErrorRates) -> Html:
+    """A table: each named effect, and in how many of a hundred studies the primary finds it."""
+    head = "".join(f'<th scope="col">{treated} + {other} practices</th>' for treated, other in rates.designs)
+    by_design = [_effects(rates, treated) for treated, _ in rates.designs]
+    body = []
+    for unit, smaller, larger, _ in by_design[0] if by_design else []:
+        for what, effect in (("power", smaller), ("larger_power", larger)):
+            cells = []
+            for found in by_design:
+                rows = next((rows for u, *_, rows in found if u == unit), ())
+                cells.append(f"<td>{_of_hundred(rows, what, 0)}</td>")
+            if effect is not None:
+                name = html.escape(_amount(unit, effect))
+                body.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>')
+    caption = (
+        f"True effects, and in how many of a hundred studies {rates.name(rates.chosen)} finds them (from "
+        "the kind of study in which it is hardest to that in which it is easiest, constant effects)"
+    )
+    return Html(
+        f'<table class="pluseval-table pluseval-rates"><caption>{html.escape(caption)}</caption><thead><tr>'
+        f'<th scope="col">true effect</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+    )
+
+
+def effect_names(rates: ErrorRates, what: str = "effect") -> str:
+    """The effects at which power was measured, for a caption."""
+    named = {r["unit"]: r[what] for r in rates.rows if r.get("unit") and r.get(what) is not None}
+    return "; ".join(_amount(unit, effect) for unit, effect in named.items())
+
+
+def _effects(rates: ErrorRates, treated: int) -> list[tuple[str, float, float | None, tuple[Row, ...]]]:
+    """Unit, smaller and larger effect, and the primary's rows with it, where effects are constant."""
+    rows = rates.measured(rates.chosen, "power", treated=treated, constant=True)
+    units = dict.fromkeys(r["unit"] for r in rows if r.get("unit") and r.get("effect") is not None)
+    made = []
+    for unit in units:
+        found = tuple(r for r in rows if r.get("unit") == unit)
+        made.append((unit, found[0]["effect"], found[0].get("larger_effect"), found))
+    return made
+
+
+def _plainly(rates: ErrorRates) -> str:
+    """The primary in words that need no statistics, from its entry in the plan."""
+    plan = rates.manifest.get("procedures", {}).get(rates.chosen, {}).get("plan") or {}
+    inference = plan.get("inference", {})
+    if inference.get("procedure") != "permutation":
+        return f"one procedure, fixed beforehand: {rates.name(rates.chosen)}"
+    among = _STRATA.get(inference.get("strata", ""), "practices")
+    return (
+        f"dealing out anew, thousands of times, which of the {among} took part, and counting how often "
+        f"that alone gives a difference as large ({rates.name(rates.chosen)})"
+    )
+
+
+def _mean_power(rates: ErrorRates, procedure: str, treated: int) -> float | None:
+    rows = rates.measured(procedure, "power", treated=treated, constant=True)
+    return sum(r["power"] for r in rows) / len(rows) if rows else None
+
+
+def _opposite(rates: ErrorRates, procedure: str, treated: int) -> str:
+    """Mean power against effects of the other sign, where the table has it."""
+    rows = rates.measured(procedure, "opposite_power", treated=treated, constant=True)
+    if not rows:
+        return ""
+    return f" ({_share(sum(r['opposite_power'] for r in rows) / len(rows))} where they have the other sign)"
+
+
+def _single_arm(rates: ErrorRates) -> list[str]:
+    """The sentence on what was measured in programme practices alone, tested by sign flips."""
+    plans = {name: (p.get("plan") or {}) for name, p in rates.manifest.get("procedures", {}).items()}
+    flips = [n for n, plan in plans.items() if plan.get("inference", {}).get("procedure") == "sign_flip"]
+    said = []
+    for name in flips[:1]:
+        parts = []
+        for treated, _ in rates.designs:
+            found = rates.measured(name, "size", treated=treated, constant=True)
+            if found:
+                parts.append(f"{_of_hundred(found, 'size')} of a hundred with {treated} practices")
+            elif any(r["procedure"] == name and r["treated"] == treated for r in rates.rows):
+                parts.append(f"no answer with {treated}, which are too few for it")
+        if parts:
+            said.append(
+                "What only the programme practices measured is judged by flipping the signs of their "
+                f"changes: wrong in {_listed(parts)}."
+            )
+    return said
+
+
+def _worst(rows: Sequence[Row]) -> Row:
+    return max(rows, key=lambda r: r["size"])
+
+
+def _of_hundred(rows: Iterable[Row], what: str, decimals: int = 1) -> str:
+    """A range of shares as numbers of a hundred: "4.8 to 5.5"."""
+    found = [r[what] for r in rows if r.get(what) is not None]
+    if not found:
+        return ""
+    low, high = _share(min(found), decimals), _share(max(found), decimals)
+    return low if low == high else f"{low} to {high}"
+
+
+def _share(value: float, decimals: int = 1) -> str:
+    return format_number(100 * value, decimals)
+
+
+def _amount(unit: str, effect: float) -> str:
+    return f"{abs(effect):g} {UNITS.get(unit, unit)}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
