@@ -35,7 +35,7 @@ from pluseval.data.synthetic.programmes import OZL
 from pluseval.errors import DesignError, PlusevalError
 from pluseval.estimate.inference import ClusterRobust, Inference
 from pluseval.estimate.power import DetectableEffect
-from pluseval.pipeline.analyse import frame_of
+from pluseval.pipeline.contrast import frame_of
 from pluseval.pipeline.detect import detectable_effect
 from pluseval.pipeline.plan import Detectable, Plan, read_plan
 from pluseval.report.manifest import hash_code, hash_json
@@ -48,8 +48,7 @@ SUMMARY = "Measure how small an effect the study's design would find, for every 
 OTHERS: dict[str, Inference] = {"cr2_bm": ClusterRobust("CR2")}
 CODE = (
     "analyses/detectable.py", "pluseval/pipeline/detect.py", "pluseval/estimate/power.py",
-    "pluseval/estimate/inference.py", "pluseval/estimate/inference_resampling.py",
-    "pluseval/numerics/permute.py",
+    "pluseval/numerics/invert.py", "pluseval/numerics/permute.py",
     "pluseval/data/synthetic/parameters.py", "pluseval/data/synthetic/surveys.py",
     "pluseval/data/synthetic/costs.py", "pluseval/data/synthetic/referrals.py",
 )  # fmt: skip
@@ -246,8 +245,8 @@ def _run(waiting: list[Job], blocks: Path, jobs: int, progress: bool) -> None:
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analyses.detectable", description=SUMMARY)
-    parser.add_argument("--studies", type=int, default=30, help="planted studies")
-    parser.add_argument("--draws", type=int, default=200, help="placebo assignments of each study")
+    parser.add_argument("--studies", type=int, default=40, help="planted studies")
+    parser.add_argument("--draws", type=int, default=100, help="placebo assignments of each study")
     parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes; default: all cores")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the table")
     parser.add_argument("--blocks", type=Path, default=BLOCKS, help="folder of the results of studies")

@@ -14,9 +14,9 @@ from pluseval.estimate.counting import count_cells
 from pluseval.estimate.inference import Inference
 from pluseval.estimate.inference_resampling import Permutation
 from pluseval.estimate.power import DetectableEffect, Using, minimal_detectable_effect
-from pluseval.estimate.registry import inference_named
 from pluseval.estimate.result import Estimand, Estimate, EstimateSet
 from pluseval.estimate.single_arm import programme_only
+from pluseval.pipeline.contrast import inference_of, windows_of
 from pluseval.pipeline.plan import Detectable, Outcome, Plan, Variation
 
 # Of a permutation inside every placebo study: a bound of 5 % from 999 instead of 9,999 assignments costs
@@ -67,7 +67,7 @@ def detectable_effect(
     design = v.design or outcome.design
     return minimal_detectable_effect(
         frame,
-        inference=_lighter(inference or inference_named(choice.procedure, **choice.parameters)),
+        inference=_lighter(inference or inference_of(choice)),
         draws=chosen.draws,
         seed=chosen.seed,
         using=chosen.using,
@@ -119,8 +119,10 @@ def _estimate(
         f"std_error is the Monte Carlo error of {found.draws:,} placebo assignments",
         f"{100 * found.relative:.1f} % of the mean level of these practices in {windows[0]}",
     ]
-    if chosen.using == "comparison":
+    if chosen.using == "comparison" and found.comparison:
         notes.append("made of comparison practices alone, fewer than the study has: a little too large")
+    elif chosen.using == "comparison":
+        notes.append("from the changes of comparison practices, whose numbers of answers may differ")
     return Estimate(
         term=f"smallest change found with {found.power:.0%} power",
         estimate=found.effect,
@@ -159,7 +161,7 @@ def _contrast(outcome: Outcome, plan: Plan, chosen: Detectable, v: Variation) ->
     periods = v.periods if v.periods is not None else outcome.periods
     if periods:
         return {"periods": periods}
-    return {"windows": v.windows or outcome.windows or (plan.windows.before, plan.windows.after)}
+    return {"windows": v.windows or windows_of(outcome, plan)}
 
 
 def _pool(frame: AnalysisFrame, outcome: Outcome, using: Using) -> AnalysisFrame:
