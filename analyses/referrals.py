@@ -14,6 +14,7 @@ from pluseval.pipeline.analyse import Analysis, analyse_question, estimate_of, f
 from pluseval.pipeline.plan import Outcome, Plan, Variation
 
 from .luck import p_values
+from .published_procedures import published_procedures
 
 MAIN = "referrals.percentage"
 
@@ -90,7 +91,7 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
         )
     except DesignError as reason:
         skipped.append(("referrals.pluspunt.effect", str(reason)))
-    return Analysis(tuple(sets), tuple(skipped))
+    return Analysis(tuple(sets), tuple(skipped)) + published_procedures(frame, outcome, plan)
 
 
 def replace_adjust(reading: Variation, adjust: tuple[str, ...]) -> Variation:

@@ -26,6 +26,7 @@ _READINGS = {
     "detectable": "the smallest change found with 80 % power",
 }
 _OTHERS = {
+    "referrals.percentage.published_procedures": "the published contrast under every reading",
     "referrals.percentage.list_size": "referral percentage 2018 to 2019 with list size as covariate",
     "referrals.per_practice.published": "referrals per practice: the published contrast times the mean list",
     "referrals.pluspunt.effect": "PlusPunt referrals 2018 to 2019, the same contrast",
