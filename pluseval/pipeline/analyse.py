@@ -20,6 +20,7 @@ from pluseval.estimate.robustness import robustness
 from pluseval.estimate.specification import specification_curve
 from pluseval.estimate.staggered import staggered_did
 from pluseval.pipeline.contrast import estimate_of, frame_of, inference_of, maker_of, windows_of
+from pluseval.pipeline.credibility import credibility_sets
 from pluseval.pipeline.detect import detectable_sets
 from pluseval.pipeline.plan import Outcome, Plan, Question, Variation
 
@@ -70,9 +71,11 @@ def require_known(plan: Plan) -> None:
         choices = [outcome.inference, *(v.inference for v in readings if v.inference is not None)]
         if outcome.adjacent is not None:
             choices.append(outcome.adjacent.inference)
+        further = outcome.credibility.placebo_outcomes if outcome.credibility is not None else ()
         options = [outcome.options, *(v.options for v in readings if v.options is not None)]
         asked: list[Callable[[], object]] = [partial(inference_of, choice) for choice in choices]
         asked += [partial(maker_of, outcome.function, chosen) for chosen in options]
+        asked += [partial(maker_of, one.function, one.options) for one in further]
         for ask in asked:
             try:
                 ask()
@@ -135,7 +138,8 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
         sets += detectable_sets(frame, outcome, plan)
     except DesignError as reason:  # a conditioned study, or no practice without an effect
         skipped.append((f"{outcome.key}: minimal detectable effect", str(reason)))
-    return Analysis(tuple(sets), tuple(skipped))
+    checks, left_out = credibility_sets(frame, study, outcome, plan)
+    return Analysis((*sets, *checks), (*skipped, *left_out))
 
 
 def _varied(
