@@ -21,8 +21,8 @@ def published_procedures(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> 
 
     Between them the same two years by other procedures, with list size as covariate, with practices by
     their exposure, and adjusted for having looked at every adjacent-year change. Draws and seed are those of
-    the plan's side-by-side panel and of its max-t. A reading that does not hold for the design is skipped with
-    its reason.
+    the plan's side-by-side panel and of its max-t. A reading that does not hold for the design is skipped
+    with its reason.
     """
     reading, drawn = outcome.published, outcome.robustness
     if reading is None or not reading.periods or drawn is None:
