@@ -271,15 +271,20 @@ class ErrorRates:
         no = "".join(f" Refused: {what} ({why})." for what, why in refused)
         text = (
             f"{len(self.rows)} rows over {kinds} kinds of study; {format_number(counts[0], 0)} to "
-            f"{format_number(counts[-1], 0)} studies a row. In brackets: Monte Carlo error.{no}"
+            f"{format_number(counts[-1], 0)} studies a row. In brackets in the tables: Monte Carlo error.{no}"
         )
         return Html(f"<p>{html.escape(text)}</p>")
 
 
 def bounds_of(row: Row) -> tuple[float, float]:
     """The sizes between which the primary must stay in a row's kind of study."""
-    low, high, varying = next(found for least, found in BOUNDS.items() if row["treated"] >= least)
+    low, high, varying = bounds_for(row["treated"])
     return (low, high) if is_constant(row) else (0.0, varying)
+
+
+def bounds_for(treated: float) -> tuple[float, float, float]:
+    """The bounds of a design: least and most where effects are constant, most where they vary."""
+    return next(found for least, found in BOUNDS.items() if treated >= least)
 
 
 def is_constant(row: Row) -> bool:

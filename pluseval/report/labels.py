@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pluseval.report.svg import length
 
-SIZE = 10.5
-HEIGHT = 13.0
+SIZE = 11.0
+HEIGHT = 13.5
 CLEAR = 8.0  # around a mark
-_DISTANCES = (10, 16, 24, 34, 46, 60, 76, 94, 114, 136, 160)
-_ANGLES = (0, 180, 45, -45, 135, -135, 25, -25, 155, -155, 65, -65, 115, -115, 90, -90)
+_DISTANCES = (10, 16, 24, 34, 46, 60, 76, 94, 114, 136, 160, 190, 220)
+_ANGLES = (0, 180, *(s * a for a in (15, 165, 30, 150, 45, 135, 60, 120, 75, 105, 90) for s in (1, -1)))
 
 Box = tuple[float, float, float, float]
 
@@ -38,7 +38,8 @@ def place(marks: Sequence[tuple[float, float]], names: Sequence[str], *, area: B
     marks : sequence of (x, y)
     names : sequence of str
     area : (left, top, right, bottom)
-        Where labels may stand. One that finds no free spot stands beside its mark.
+        Where labels may stand. Where it must be, a label lies on a line that leads to another; one that finds
+        no free spot at all stands beside its mark.
 
     Examples
     --------
@@ -51,23 +52,22 @@ def place(marks: Sequence[tuple[float, float]], names: Sequence[str], *, area: B
     labels: list[Box] = []
     leaders: list[tuple[float, float]] = []  # points along the lines that lead to labels
     for own, ((x, y), name) in enumerate(zip(marks, names, strict=True)):
-        wide = length(name, SIZE)
-        found = None
-        for distance in _DISTANCES:
-            for angle in _ANGLES:
-                spot, covered = _at(x, y, distance, angle, wide)
-                way = _points(x, y, spot)
-                if (
-                    _inside(covered, area)
-                    and not any(_meet(covered, box) for at, box in enumerate(taken) if at != own)
-                    and not any(_holds(covered, point) for point in leaders)
-                    and not any(_holds(box, point) for box in labels for point in way)
-                ):
-                    found = spot, covered
-                    break
-            if found:
-                break
-        spot, covered = found or _at(x, y, _DISTANCES[0], 0, wide)
+        others = [box for at, box in enumerate(taken) if at != own]
+        tried = [
+            _at(x, y, distance, angle, length(name, SIZE)) for distance in _DISTANCES for angle in _ANGLES
+        ]
+        free = [
+            (spot, covered)
+            for spot, covered in tried
+            if _inside(covered, area) and not any(_meet(covered, box) for box in others)
+        ]
+        clear = (
+            (spot, covered)
+            for spot, covered in free
+            if not any(_holds(covered, point) for point in leaders)
+            and not any(_holds(box, point) for box in labels for point in _points(x, y, spot))
+        )
+        spot, covered = next(clear, (free or tried)[0])
         taken.append(covered)
         labels.append(covered)
         leaders += _points(x, y, spot)

@@ -15,7 +15,7 @@ from pluseval.report.readback import Html
 
 SOURCE = "synthetic: planted studies on the design's own list sizes"
 CAUTIOUS, FALSE = "#5b9bd0", "#e0783c"
-WIDTH = 800.0
+WIDTH = 700.0
 HEAD = 9.5  # size of the heads of columns
 ABSENT = Html('<p class="pluseval-absent">Not in this table.</p>')
 
@@ -78,7 +78,7 @@ def _heat(rates: ErrorRates, what: str, treated: int, shown: Sequence[str]) -> s
         for cell in rates.cells(treated, constant=not varying)
         if any(r["cell"] == cell for r in rows)
     ]
-    left, height = 264.0, 25.0
+    left, height = 214.0, 27.0
     column = min(66.0, max(58.0, (WIDTH - left - 10) / len(shown)))
     heads = [textwrap.wrap(rates.name(p), 11, break_long_words=False) for p in shown]
     top = 30.0 + 12 * max(map(len, heads))
@@ -94,7 +94,7 @@ def _heat(rates: ErrorRates, what: str, treated: int, shown: Sequence[str]) -> s
     for row_at, (cell, varying) in enumerate(cells):
         if varying and row_at and not cells[row_at - 1][1]:
             y += 8  # other bounds from here on
-        parts.append(svg.text(left - 8, y + 17, rates.kind(cell), size=11, anchor="end"))
+        parts += row_label(left - 8, y + height / 2, rates.kind(cell), 32)
         for i, procedure in enumerate(shown):
             row, x = rates.row(cell, procedure), left + i * column
             if row is None or row.get(what) is None:
@@ -105,7 +105,7 @@ def _heat(rates: ErrorRates, what: str, treated: int, shown: Sequence[str]) -> s
             if outside:
                 frames.append(svg.box(x + 2, y + 2, column - 4, height - 4, edge=svg.INK, thick=1.2))
             value = format_number(100 * row[what], 1)
-            parts.append(svg.text(x + column / 2, y + 17, value, anchor="middle", bold=outside))
+            parts.append(svg.text(x + column / 2, y + 18, value, anchor="middle", bold=outside))
         y += height
     if rates.chosen in shown:
         at = left + shown.index(rates.chosen) * column
@@ -140,7 +140,7 @@ def relative_widths(rates: ErrorRates, *, to: str = "pooled_t", title: str) -> H
         return ABSENT
     ends = [ratio for each in found.values() for pairs in each for ratio, _ in pairs]
     low, high = min(*ends, 1.0) - 0.05, max(*ends, 1.0) + 0.05
-    left, top, row_height = 300.0, 44.0, 26.0
+    left, top, row_height = 240.0, 44.0, 28.0
     wide = WIDTH - left - 20
 
     def x_of(value: float) -> float:
@@ -160,18 +160,8 @@ def relative_widths(rates: ErrorRates, *, to: str = "pooled_t", title: str) -> H
     rows = []
     for at, (procedure, each) in enumerate(found.items()):
         y, own = top + row_height * (at + 0.5), procedure == rates.chosen
-        name = "\n".join(textwrap.wrap(rates.name(procedure), 48)).split("\n")[0]
-        parts.append(
-            svg.text(
-                left - 10,
-                y + 4,
-                name,
-                size=11,
-                anchor="end",
-                bold=own,
-                colour=svg.PROGRAMME if own else svg.INK,
-            )
-        )
+        colour = svg.PROGRAMME if own else svg.INK
+        parts += row_label(left - 10, y, rates.name(procedure), 36, bold=own, colour=colour)
         for design, pairs in enumerate(each[:2]):
             if not pairs:
                 continue
@@ -251,6 +241,18 @@ def foot(rows: Sequence[Row], what: str, *, further: str = "") -> str:
     errors = [r[f"{what}_mcse"] for r in rows if r.get(f"{what}_mcse") is not None]
     error = f"; Monte Carlo error at most {100 * max(errors):.2f} points{further}" if errors else ""
     return f"n: {studies} studies of each kind and procedure{error}. Source: {SOURCE}."
+
+
+def row_label(
+    x: float, middle: float, words: str, letters: int, *, bold: bool = False, colour: str = svg.INK
+) -> list[str]:
+    """Words that end left of a row, on two lines where one would be too long."""
+    lines = textwrap.wrap(words, letters)
+    base = middle + 4 - 6 * (len(lines) - 1)
+    return [
+        svg.text(x, base + 12 * k, one, size=11, anchor="end", bold=bold, colour=colour)
+        for k, one in enumerate(lines)
+    ]
 
 
 def _centred(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pluseval.report import svg
 from pluseval.report.error_rates import ErrorRates, Row, bounds_of
-from pluseval.report.labels import place
+from pluseval.report.labels import SIZE, place
 from pluseval.report.page import table
 from pluseval.report.rate_figures import ABSENT, SOURCE, WIDTH, capital, figure, foot, percent
 from pluseval.report.readback import Html
@@ -142,7 +142,7 @@ def _panel(
         colour = svg.PROGRAMME if own else svg.INK
         if spot.led:
             parts.append(svg.line(x, y, spot.end_x, spot.middle, colour="#888888", width=0.8))
-        parts.append(svg.text(spot.x, spot.middle + 4, name, size=10.5, bold=own, colour=colour))
+        parts.append(svg.text(spot.x, spot.middle + 4, name, size=SIZE, bold=own, colour=colour))
     for i in reversed(order):
         own, (x, y) = points[i].procedure == rates.chosen, marks[i]
         colour = svg.PROGRAMME if own else svg.INK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from pluseval.report.error_rates import UNITS, ErrorRates, Row
+from pluseval.report.error_rates import UNITS, ErrorRates, Row, bounds_for
 from pluseval.report.numbers import format_number
 from pluseval.report.readback import Html
 
@@ -14,42 +14,88 @@ _TOLD = 2  # kinds of outcome that the summary tells; the table has all
 
 
 def summary(rates: ErrorRates) -> Html:
-    """One paragraph that needs no statistics: what is used, how often it errs, what it would find."""
-    said = [f"The evaluation judges a difference by {_plainly(rates)}."]
-    for number, (treated, _) in enumerate(rates.designs):
-        constant = rates.measured(rates.chosen, "size", treated=treated, constant=True)
-        if not constant:
-            continue
+    """What is used, how often it errs, what it would find, in plain words; then its limits."""
+    treated = rates.designs[0][0]
+    said = [f"To judge a difference, the evaluation {_plainly(rates)}."]
+    constant = rates.measured(rates.chosen, "size", treated=treated, constant=True)
+    if constant:
         wrong = _of_hundred(constant, "size")
-        if number == 0:
+        said.append(
+            f"In made-up studies with {treated} programme practices and a programme that does nothing, this "
+            f"still reports a difference in {wrong} of every hundred, whatever kind of study was tried; the "
+            f"promise is {100 * rates.alpha:.0f}."
+        )
+    seen = [
+        f"{_amount(unit, smaller)} in {_of_hundred(found, 'power', 0)} of a hundred studies"
+        for unit, smaller, _, found in _effects(rates, treated)[:_TOLD]
+    ]
+    if seen:
+        said.append(
+            f"It finds a true difference of {_listed(seen)}. So a difference that was not found can still be "
+            "there: the interval says how large it may be."
+        )
+    paragraphs = [" ".join(said), " ".join([*_limits(rates), *_single_arm(rates)])]
+    return Html(
+        "".join(f'<p class="pluseval-summary">{html.escape(told)}</p>' for told in paragraphs if told)
+    )
+
+
+def _limits(rates: ErrorRates) -> list[str]:
+    """Where the primary errs more often, and how it does in the other designs."""
+    said = []
+    for treated, _ in rates.designs[1:]:
+        found = rates.measured(rates.chosen, "size", treated=treated, constant=True)
+        if found:
             said.append(
-                f"In made-up studies with {treated} programme practices in which the programme does nothing, "
-                f"it still reports a difference in {wrong} of a hundred, whatever kind of study was tried; "
-                f"it promises {100 * rates.alpha:.0f}."
+                f"With {treated} programme practices it errs in {_of_hundred(found, 'size')} of a hundred."
             )
-        else:
-            said.append(f"With {treated} programme practices that is {wrong}.")
     varying = [
-        f"{_share(max(r['size'] for r in found))} ({treated} practices)"
+        f"{_share(max(r['size'] for r in found))} (with {treated} practices)"
         for treated, _ in rates.designs
         if (found := rates.measured(rates.chosen, "size", treated=treated, constant=False))
     ]
     if varying:
         said.append(
-            "Where the programme helps some practices and harms others by as much, it errs more often, up to "
-            f"{_listed(varying)} of a hundred."
+            "Where the programme helps some practices and harms others by as much, it errs more often, in "
+            f"up to {_listed(varying)} of a hundred."
         )
-    said += _single_arm(rates)
-    seen = [
-        f"one of {_amount(unit, smaller)} in {_of_hundred(found, 'power', 0)} of a hundred studies"
-        for unit, smaller, _, found in _effects(rates, rates.designs[0][0])[:_TOLD]
-    ]
-    if seen:
-        said.append(
-            f"Of true differences, with {rates.designs[0][0]} practices, it finds {_listed(seen)}: so a "
-            "difference that is not found can still be there, and the interval says how large it may be."
+    return said
+
+
+def hardest(rates: ErrorRates, *, treated: int) -> Html:
+    """The kind of study in which even the best candidate errs most, and by how much."""
+    candidates = rates.candidates(treated)
+    sizes = {
+        cell: [r["size"] for p in candidates if (r := rates.row(cell, p)) is not None]
+        for cell in rates.cells(treated)
+    }
+    sizes = {cell: found for cell, found in sizes.items() if found}
+    if not sizes:
+        return Html("")
+    cell = max(sizes, key=lambda c: min(sizes[c]))
+    told = (
+        f"Hardest for all of them: {rates.kind(cell)}. There the candidates err in "
+        f"{_share(min(sizes[cell]))} to {_share(max(sizes[cell]))} of a hundred studies. The size is shown, "
+        "and no kind of study was left out."
+    )
+    return Html(f"<p>{html.escape(told)}</p>")
+
+
+def rule(rates: ErrorRates) -> Html:
+    """The bounds that the primary must keep, in words."""
+    told = []
+    for treated, _ in rates.designs:
+        low, high, varying = (f"{100 * bound:g}" for bound in bounds_for(treated))
+        told.append(
+            f"with {treated} programme practices {low} to {high} % where effects are constant and at most "
+            f"{varying} % where they vary"
         )
-    return Html(f'<p class="pluseval-summary">{html.escape(" ".join(said))}</p>')
+    text = (
+        "The plan's primary procedure is read from these tables: of the candidates whose size keeps the "
+        "bounds in every kind of study, the one with the highest mean power. The bounds, fixed before the table was "
+        f"made: {'; '.join(told)}. If none kept them, it would be the one that misses by least."
+    )
+    return Html(f"<p>{html.escape(text)}</p>")
 
 
 def alternatives(rates: ErrorRates) -> Html:
@@ -135,11 +181,11 @@ def _plainly(rates: ErrorRates) -> str:
     plan = rates.manifest.get("procedures", {}).get(rates.chosen, {}).get("plan") or {}
     inference = plan.get("inference", {})
     if inference.get("procedure") != "permutation":
-        return f"one procedure, fixed beforehand: {rates.name(rates.chosen)}"
+        return f"uses one procedure, fixed beforehand: {rates.name(rates.chosen)}"
     among = _STRATA.get(inference.get("strata", ""), "practices")
     return (
-        f"dealing out anew, thousands of times, which of the {among} took part, and counting how often "
-        f"that alone gives a difference as large ({rates.name(rates.chosen)})"
+        f"deals out 'took part' anew, thousands of times, among {among}, and counts how often chance alone "
+        f"gives a difference as large ({rates.name(rates.chosen)})"
     )
 
 

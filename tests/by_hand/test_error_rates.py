@@ -9,7 +9,7 @@ import pytest
 from analyses.calibration_table import Criteria
 from pluseval.errors import NotFoundError
 from pluseval.report.error_rates import ErrorRates, bounds_of
-from pluseval.report.rate_words import alternatives, effect_names, effects_found, summary
+from pluseval.report.rate_words import alternatives, effect_names, effects_found, hardest, rule, summary
 
 HEAD = (
     "cell,treated,comparison,constant_effect,unit,procedure,studies,size,size_mcse,coverage,effect,power,"
@@ -102,19 +102,32 @@ def test_the_bounds_are_those_of_the_rule_that_chooses(treated):
 
 def test_the_summary_says_how_often_the_primary_errs_and_what_it_finds(rates):
     said = summary(rates).content
-    assert "dealing out anew, thousands of times, which of the practices took part" in said
-    assert "reports a difference in 4.7 to 5.1 of a hundred" in said
-    assert "promises 5." in said
-    assert "With 5 programme practices that is 3.5." in said
-    assert "up to 6.6 (14 practices) of a hundred" in said
+    assert "anew, thousands of times, among practices, and counts" in said
+    assert "reports a difference in 4.7 to 5.1 of every hundred" in said
+    assert "the promise is 5." in said
+    assert "With 5 programme practices it errs in 3.5 of a hundred." in said
+    assert "up to 6.6 (with 14 practices) of a hundred" in said
     assert "wrong in 4.5 of a hundred with 14 practices and no answer with 5" in said
-    assert "one of 2.4 referrals per 100 enlisted in 41 to 51 of a hundred studies" in said
+    assert "finds a true difference of 2.4 referrals per 100 enlisted in 41 to 51 of a hundred" in said
 
 
 def test_the_summary_follows_the_table(rates):
     """Another table, other sentences: no number of them is typed."""
     other = ErrorRates(tuple({**r, "size": r["size"] and r["size"] / 2} for r in rates.rows), rates.manifest)
-    assert "reports a difference in 2.4 to 2.5 of a hundred" in summary(other).content
+    assert "reports a difference in 2.4 to 2.5 of every hundred" in summary(other).content
+
+
+def test_the_hardest_kind_of_study_is_that_of_the_best_candidate(rates):
+    """Of the two with both candidates, the trend spoils one; where effects vary, none is near the promise."""
+    rows = [*rates.rows, {**rates.row("varying.14", "permutation_t"), "procedure": "pooled_t", "size": 0.096}]
+    one = ErrorRates(tuple(r for r in rows if "eq5d" not in r["cell"]), rates.manifest)
+    assert "varying. There the candidates err in 6.6 to 9.6 of a hundred" in hardest(one, treated=14).content
+
+
+def test_the_rule_is_told_with_its_bounds(rates):
+    said = rule(rates).content
+    assert "with 14 programme practices 4 to 6 % where effects are constant and at most 7 %" in said
+    assert "with 5 programme practices 3 to 7 % where effects are constant and at most 10 %" in said
 
 
 def test_an_alternative_is_told_with_its_gain_and_its_price(rates):
