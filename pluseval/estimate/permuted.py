@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -153,7 +153,7 @@ def from_permutation(found: Found, level: float, words: str, *, tails: Tails = "
     error on each side: where the draws are not symmetric about zero, neither side carries all of it.
     """
     reached = found.conf_int(level, tails=tails)
-    kept = _Kept(found, tails)
+    kept = Kept(found, tails)
     assumed = () if isinstance(found, WildBootstrap) else ("the interval assumes one constant effect",)
     return Inferred(
         estimate=found.estimate,
@@ -170,16 +170,32 @@ def from_permutation(found: Found, level: float, words: str, *, tails: Tails = "
     )
 
 
+class Inverted(Protocol):
+    """A test by draws whose interval is its own inversion."""
+
+    def p_value(self, null: float = ..., *, alternative: str = ...) -> float:
+        """The p-value at a null value."""
+        ...
+
+    def conf_int(self, level: float = ..., *, tails: str = ...) -> Interval:
+        """The values that are not rejected."""
+        ...
+
+
 @dataclass(frozen=True)
-class _Kept:
-    found: Found
+class Kept:
+    """A test with its draws, which answers at any level and any null value by the same procedure."""
+
+    found: Inverted
     tails: Tails = "symmetric"
 
     def interval(self, level: float) -> tuple[float, float]:
+        """Both ends of the interval."""
         reached = self.found.conf_int(level, tails=self.tails)
         return reached.low, reached.high
 
     def test(self, value: float) -> float:
+        """The two-sided p-value; with equal tails twice the smaller one-sided one."""
         if self.tails == "symmetric":
             return self.found.p_value(value)
         sides = (self.found.p_value(value, alternative=side) for side in ("less", "greater"))

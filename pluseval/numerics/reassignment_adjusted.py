@@ -115,7 +115,7 @@ class _Fitted:
         k = X.shape[1]
         self.X, self.n = X, int(counts[one.target])
         self.target = member[one.target]
-        self.control = sum(member[c] for c in np.flatnonzero(one.control))
+        self.control = np.sum([member[c] for c in np.flatnonzero(one.control)], axis=0)
         products = (X[:, :, None] * X[:, None, :]).reshape(-1, k * k)
         gram = tall_product(self.control, products).reshape(-1, k, k) / counts[one.control].sum()
         self.lost = np.linalg.eigvalsh(gram)[:, 0] <= SINGULAR
