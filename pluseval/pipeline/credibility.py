@@ -312,7 +312,6 @@ def _synthetic(asked: _Asked) -> Made:
         block,
         inference=Permutation(draws=asked.chosen.draws, seed=asked.chosen.seed, strata=strata),
         exclude=asked.plan.windows.transition,
-        interval=False,
         level=asked.level,
     )
     estimates = [
