@@ -92,8 +92,8 @@ def rule(rates: ErrorRates) -> Html:
         )
     text = (
         "The plan's primary procedure is read from these tables: of the candidates whose size keeps the "
-        "bounds in every kind of study, the one with the highest mean power. The bounds, fixed before the table was "
-        f"made: {'; '.join(told)}. If none kept them, it would be the one that misses by least."
+        "bounds in every kind of study, the one with the highest mean power. The bounds, fixed before the "
+        f"table was made: {'; '.join(told)}. If none kept them, it would be the one that misses by least."
     )
     return Html(f"<p>{html.escape(text)}</p>")
 
@@ -133,6 +133,29 @@ def alternatives(rates: ErrorRates) -> Html:
         lines.append(f"{told}.")
     items = "".join(f"<li>{html.escape(one)}</li>" for one in lines)
     return Html(f"<ul>{items}</ul>")
+
+
+def sizes(rates: ErrorRates, procedures: Sequence[str]) -> Html:
+    """The range of sizes of some procedures over the kinds of study, of those that were tried."""
+    body = []
+    for procedure in procedures:
+        found = [rates.measured(procedure, "size", treated=treated) for treated, _ in rates.designs]
+        if any(found):
+            own = " (primary)" if procedure == rates.chosen else ""
+            cells = "".join(
+                f"<td>{_of_hundred(rows, 'size')} ({len(rows)})</td>" if rows else "<td></td>"
+                for rows in found
+            )
+            body.append(f'<tr><th scope="row">{html.escape(rates.name(procedure) + own)}</th>{cells}</tr>')
+    if not body:
+        return Html("")
+    head = "".join(f'<th scope="col">{treated} + {other} practices</th>' for treated, other in rates.designs)
+    return Html(
+        '<table class="pluseval-table pluseval-rates"><caption>Size in percent at a nominal '
+        f"{100 * rates.alpha:.0f} %: smallest to largest (number of kinds of study). Synthetic: planted "
+        f'studies</caption><thead><tr><th scope="col">procedure</th>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
 
 
 def effects_found(rates: ErrorRates) -> Html:

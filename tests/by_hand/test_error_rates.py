@@ -9,7 +9,15 @@ import pytest
 from analyses.calibration_table import Criteria
 from pluseval.errors import NotFoundError
 from pluseval.report.error_rates import ErrorRates, bounds_of
-from pluseval.report.rate_words import alternatives, effect_names, effects_found, hardest, rule, summary
+from pluseval.report.rate_words import (
+    alternatives,
+    effect_names,
+    effects_found,
+    hardest,
+    rule,
+    sizes,
+    summary,
+)
 
 HEAD = (
     "cell,treated,comparison,constant_effect,unit,procedure,studies,size,size_mcse,coverage,effect,power,"
@@ -128,6 +136,14 @@ def test_the_rule_is_told_with_its_bounds(rates):
     said = rule(rates).content
     assert "with 14 programme practices 4 to 6 % where effects are constant and at most 7 %" in said
     assert "with 5 programme practices 3 to 7 % where effects are constant and at most 10 %" in said
+
+
+def test_sizes_are_told_as_ranges_over_the_kinds_of_study(rates):
+    shown = sizes(rates, ["permutation_t", "not_tried", "pooled_t"]).content
+    assert "permutation t (primary)</th><td>4.7 to 6.6 (3)</td><td>3.5 (1)</td>" in shown
+    assert "pooled t</th><td>4.3 to 12.4 (2)</td><td></td>" in shown
+    assert "not tried" not in shown
+    assert sizes(rates, ["not_tried"]).content == ""
 
 
 def test_an_alternative_is_told_with_its_gain_and_its_price(rates):
