@@ -38,11 +38,15 @@ def outlier_needed(*, practices: int, others: float, mean: float) -> float:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule decides: a status word as for real data, the re-run number in words, and why."""
+    """What a rule decides: a status word as for real data, the re-run number in words, and why.
+
+    ``described`` is the fuller description of levels, where the claim is about levels.
+    """
 
     status: str
     rerun: str
     note: str = ""
+    described: str = ""
 
 
 def tell(number: Any) -> str:
@@ -122,11 +126,11 @@ def _range(claim: Claim, found: tuple, others: dict) -> Outcome:
     low, high = min(n.estimate for n in levels.values()), max(n.estimate for n in levels.values())
     told = f"{format_number(low, decimals_of(first))} to {format_number(high, decimals_of(first))}"
     years = f"{min(levels):g}-{max(levels):g}"
-    return Outcome(AGREES if inside else DIFFERS, f"{told} over {years}")
+    return Outcome(AGREES if inside else DIFFERS, f"{told} over {years}", described=f"{told} over {years}")
 
 
 def _lower_every_year(claim: Claim, found: tuple, others: dict) -> Outcome:
-    told, words = [], []
+    told, described, words = [], [], []
     for name, numbers in {
         claim.set: found,
         **{k: v for k, v in others.items() if k.endswith(".levels")},
@@ -142,14 +146,14 @@ def _lower_every_year(claim: Claim, found: tuple, others: dict) -> Outcome:
         told.append(
             f"{label}: lower in {lower} of {len(years)} years; rose {format_number(rises[0], 0)} against "
             f"{format_number(rises[1], 0)} {numbers[0].measure.difference_unit}"
-            + _growth(programme, comparison, years)
         )
+        described.append(told[-1] + _growth(programme, comparison, years))
         words.append((lower == len(years), rises[0] < rises[1], lower > len(years) / 2))
     if all(every and less for every, less, _ in words):
         word = AGREES
     else:
         word = SAME_SIGN if all(most for *_, most in words) else DIFFERS
-    return Outcome(word, "; ".join(told))
+    return Outcome(word, "; ".join(told), described="; ".join(described))
 
 
 def _growth(programme: dict, comparison: dict, years: list) -> str:

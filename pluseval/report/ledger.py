@@ -22,9 +22,11 @@ from pluseval.report.claim_rules import (
 )
 from pluseval.report.read import longest
 from pluseval.report.readback import Html
+from pluseval.report.readings import anchor
 from pluseval.report.ruled_out import ruled_out
 
 CHECK = "a check of the pipeline, no evidence"
+READINGS = ".published_procedures"
 HEADS = ("Restated", "Published", "Re-run here", "Status", "Reading and note")
 SYNTHETIC = (
     "The data are synthetic: the sentences show what such intervals would rule out, and say nothing about "
@@ -37,7 +39,8 @@ class ClaimStatus:
     """A claim beside its re-run number (``rerun``, in words), one of ``STATUSES``, and why (``note``).
 
     ``ruled_out`` says what the intervals behind a claim of "no change" exclude, a sentence for each;
-    ``source_label`` is the warning that synthetic data carry.
+    ``readings`` is the set that holds every reading of it; ``source_label`` is the warning that synthetic
+    data carry.
     """
 
     claim: Claim
@@ -45,6 +48,7 @@ class ClaimStatus:
     rerun: str = ""
     note: str = ""
     ruled_out: tuple[str, ...] = ()
+    readings: str = ""
     source_label: str = ""
 
     def __post_init__(self) -> None:
@@ -103,10 +107,12 @@ class Ledger:
 
 
 def _row(e: ClaimStatus) -> str:
-    note = ". ".join(t.rstrip(".") for t in (e.claim.reading, e.note) if t)
+    note = "; ".join(t.rstrip(".") for t in (e.claim.reading, e.note) if t)
     rerun = html.escape(e.rerun)
     if e.ruled_out:
         rerun += f' <a href="#ruled-out-{e.claim.id}">What is ruled out</a>'
+    if e.readings:
+        rerun += f' <a href="#{anchor(e.readings)}">Every reading</a>'
     texts = [f"{e.claim.text} ({e.claim.source})", e.claim.published]
     cells = [*map(html.escape, texts), rerun, html.escape(e.status), html.escape(note)]
     body = "".join(f'<td data-head="{h}">{c}</td>' for h, c in zip(HEADS, cells, strict=True))
@@ -169,6 +175,7 @@ def status(claim: Claim, results: Any) -> ClaimStatus:
         word,
         rerun=outcome.rerun,
         note=note,
-        ruled_out=ruled_out(claim, outcome.rerun, results),
+        ruled_out=ruled_out(claim, outcome.described, results),
+        readings=next((n for n in claim.also if n.endswith(READINGS) and n in results), ""),
         source_label=source.label,
     )

@@ -6,12 +6,10 @@ import html
 import re
 from typing import Any
 
-from pluseval.report.numbers import decimals_of, format_number, format_p, with_unit
-from pluseval.report.page import VERDICT_WORDS
+from pluseval.report.numbers import decimals_of, format_number, format_p, unit_of
 from pluseval.report.readback import Html
-from pluseval.report.words import verdict
 
-HEADS = ("Change", "Verdict", "What changes", "Procedure")
+HEADS = ("Change", "Interval", "p", "What changes", "Procedure")
 NOTHING = "nothing: this is the published reading"
 
 
@@ -31,22 +29,21 @@ def readings_table(results: Any, name: str) -> Html:
     head = "".join(f'<th scope="col">{h}</th>' for h in ("Reading", *HEADS))
     rows = []
     for number in numbers:
-        found = verdict(number, hypothesis="superiority", alpha=round(1 - number.level, 9))
-        cells = (
-            _told(number),
-            VERDICT_WORDS["en"][found.key],
-            what_changes(number, published) or NOTHING,
-            number.inference,
-        )
+        cells = (*_told(number), what_changes(number, published) or NOTHING, number.inference)
         body = "".join(
             f'<td data-head="{h}">{html.escape(c)}</td>' for h, c in zip(HEADS, cells, strict=True)
         )
         rows.append(f'<tr><th scope="row">{html.escape(number.term)}</th>{body}</tr>')
     return Html(
-        '<table class="pluseval-table pluseval-stacked">'
+        f'<table class="pluseval-table pluseval-stacked" id="{anchor(name)}">'
         f"<caption>{html.escape(_caption(numbers))}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>\n"
     )
+
+
+def anchor(name: str) -> str:
+    """The id of the table of a set, for links to it."""
+    return "readings-" + name.replace(".", "-")
 
 
 def what_changes(number: Any, published: Any) -> str:
@@ -78,18 +75,20 @@ def _procedure(number: Any) -> str:
     return re.sub(r" adjusted for [\w(), ]+?(?=,|$)|\([\d.]+\)", "", number.inference)
 
 
-def _told(number: Any) -> str:
+def _told(number: Any) -> tuple[str, str, str]:
     digits = decimals_of(number)
-    low, high = (format_number(v, digits) for v in (number.conf_low, number.conf_high))
-    interval = f"{format_number(100 * number.level, 0)}% interval {low} to {high}"
-    return f"{with_unit(number.estimate, number)} ({interval}; {format_p(number.p_value)})"
+    value, low, high = (
+        format_number(v, digits) for v in (number.estimate, number.conf_low, number.conf_high)
+    )
+    return value, f"{low} to {high}", format_p(number.p_value).removeprefix("p ").removeprefix("= ")
 
 
 def _caption(numbers: tuple) -> str:
-    alpha = round(1 - numbers[0].level, 9)
+    first, total = numbers[0], len(numbers)
+    alpha, label = round(1 - first.level, 9), first.measure.label
+    interval = f"{format_number(100 * first.level, 0)}% interval"
     found = sum(n.p_value <= alpha for n in numbers)
     return (
-        f"{numbers[0].measure.label[:1].upper()}{numbers[0].measure.label[1:]}: of {len(numbers)} readings "
-        f"{found} reach p <= {alpha:g} and {len(numbers) - found} do not; the one that counts is the plan's "
-        "primary"
+        f"{label[:1].upper()}{label[1:]}, {unit_of(first)} with {interval}: of {total} readings {found} reach "
+        f"p <= {alpha:g} and {total - found} do not; the one that counts is the plan's primary"
     )

@@ -11,14 +11,14 @@ from pluseval.report.words import verdict
 DESCRIPTION = "A description of levels, never an effect: nothing is tested here, so nothing is ruled out."
 
 
-def ruled_out(claim: Claim, rerun: str, results: Any) -> tuple[str, ...]:
+def ruled_out(claim: Claim, described: str, results: Any) -> tuple[str, ...]:
     """A sentence for each number that the claim says did not change; empty for other claims.
 
     Parameters
     ----------
     claim : Claim
-    rerun : str
-        The re-run number in words: the levels, where the claim is about levels.
+    described : str
+        The levels in words, where the claim is about levels.
     results : Released or Results
         Anything that says ``name in results`` and ``results[name]``.
 
@@ -29,9 +29,9 @@ def ruled_out(claim: Claim, rerun: str, results: Any) -> tuple[str, ...]:
         against the margin that the plan fixed where there is one. A description of levels has no verdict, and
         says so.
     """
-    levels = (f"Levels: {rerun}.",) if rerun and claim.rule in ("range", "lower_every_year") else ()
-    if claim.rule == "lower_every_year":
-        return (*levels, *_ratios(claim, results), DESCRIPTION) if levels else ()
+    levels = (f"Levels: {described}.",) if described else ()
+    if levels and not claim.unchanged:
+        return (*levels, *_ratios(claim, results), DESCRIPTION)
     numbers = [next(iter(results[name])) for name in claim.unchanged if name in results]
     return (*levels, *map(_sentence, numbers)) if numbers else ()
 
@@ -43,8 +43,10 @@ def _sentence(number: Any) -> str:
         hypothesis="superiority" if number.margin is None else "noninferiority",
         alpha=round(1 - number.level, 9),
     ).sentence()
+    if number.scale != "ratio":
+        return told
     # The ratio of sums lets practices count by their size, the difference may not: the weight is said.
-    return f"In percent, where {number.estimand.weight}: {told}" if number.scale == "ratio" else told
+    return f"In percent ({number.estimand.weight.split(';')[0]}): {told}"
 
 
 def _ratios(claim: Claim, results: Any) -> tuple[str, ...]:

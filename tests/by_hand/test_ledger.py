@@ -16,6 +16,7 @@ from pluseval.report.claim_rules import outlier_needed
 from pluseval.report.disclosure import DisclosureRules, release
 from pluseval.report.ledger import ClaimStatus, claims_table, ledger, lung_arithmetic, ruled_out_by_claim
 from pluseval.report.read import Results
+from pluseval.report.readings import anchor, readings_table
 from pluseval.report.words import verdict
 from pluseval.report.write import write
 
@@ -210,6 +211,17 @@ def test_the_table_says_scope_and_the_warning_of_synthetic_data_once(made):
     rows = {i: re.search(rf'<tr id="claim-{i}">.*?</tr>', table, re.DOTALL).group() for i in ("C1", "C6")}
     assert book.BY_CONSTRUCTION in rows["C6"] and "no evidence" in rows["C6"]
     assert book.NOT_TESTABLE in rows["C1"] and "say nothing" in rows["C1"]
+
+
+def test_the_row_of_c6_leads_to_every_reading_where_there_are_some(made):
+    name = "referrals.percentage.published_procedures"
+    both = [c6(made), made.named(name, made.estimate(term="published reading"))]
+    for sets, linked in ((both, True), (both[:1], False)):
+        released = release(sets, DisclosureRules.default())
+        link = f'href="#{anchor(name)}"'
+        assert (link in claims_table(released).content) == linked
+    written = readings_table(release(both, DisclosureRules.default()), name).content
+    assert f'id="{anchor(name)}"' in written
 
 
 def test_real_data_carry_no_warning(made):
