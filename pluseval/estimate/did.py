@@ -9,7 +9,15 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Average, Collapsed, Window, collapse, covariates, two_windows
+from pluseval.estimate.collapse import (
+    Average,
+    Collapsed,
+    Window,
+    collapse,
+    covariates,
+    require_variation,
+    two_windows,
+)
 from pluseval.estimate.conclude import (
     TREATED_AS,
     Subject,
@@ -21,7 +29,7 @@ from pluseval.estimate.conclude import (
     weight_words,
 )
 from pluseval.estimate.inference import Inference
-from pluseval.estimate.problem import Contrast, WeightedContrast
+from pluseval.estimate.problem import Contrast, WeightedContrast, require_groups
 from pluseval.estimate.result import Estimand, Estimate
 
 Weights = Literal["practice", "exposure"]
@@ -132,6 +140,8 @@ def did(
 def change_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> Contrast:
     """One unweighted change per practice."""
     G = collapsed.clusters.size
+    require_groups(collapsed.treated)
+    require_variation(collapsed, "difference in differences")
     return Contrast(
         y=collapsed.values[:, 1] - collapsed.values[:, 0],
         fixed=np.concatenate([np.ones((G, 1)), Z], axis=1),

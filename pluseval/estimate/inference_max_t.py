@@ -10,6 +10,7 @@ import numpy as np
 from pluseval.errors import DesignError
 from pluseval.estimate.inference import Inferred
 from pluseval.estimate.problem import Changes
+from pluseval.estimate.require import require_draws, require_groups_of, require_seed
 from pluseval.estimate.result import JointTest
 from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.multiplicity import MaxT as Adjustment
@@ -52,8 +53,9 @@ class MaxT:
     groups: int = 3
 
     def __post_init__(self) -> None:
-        if not isinstance(self.draws, int) or isinstance(self.draws, bool) or self.draws < 1:
-            raise DesignError(f"MaxT.draws is {self.draws!r}; a whole number, as draws=9_999")
+        require_draws(self.draws, "MaxT")
+        require_seed(self.seed, "MaxT")
+        require_groups_of(self.groups, "MaxT")
         if self.statistic not in ("studentised", "pooled"):
             raise DesignError(f"MaxT.statistic is {self.statistic!r}; use 'studentised' or 'pooled'")
 
