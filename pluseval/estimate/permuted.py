@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from pluseval.estimate.problem import Contrast, RateContrast, Staggered, Weighte
 from pluseval.numerics.invert import Interval
 from pluseval.numerics.permute import PermutationTest, permutation_test
 from pluseval.numerics.rate_permutation import RatePermutation, rate_ratio_permutation
+from pluseval.numerics.rate_permutation_adjusted import AdjustedRatePermutation, adjusted_rate_permutation
 from pluseval.numerics.staggered_permutation import staggered_permutation_test
 from pluseval.numerics.weighted_permutation import weighted_permutation_test
 from pluseval.numerics.wild import WildBootstrap
@@ -76,18 +77,14 @@ def _permuted_values(
 def permuted_ratio(
     problem: RateContrast, level: float, *, strata: np.ndarray | None, draws: int, seed: int
 ) -> LogRatio:
-    """The permutation test of a ratio of rates, on the log scale."""
+    """The permutation test of a ratio of rates, on the log scale; given covariates by Poisson regression."""
+    of = (problem.counts, problem.exposures, problem.treated.astype(int))
+    how: dict[str, Any] = {"strata": strata, "draws": draws, "seed": seed, "alpha": 1 - level}
+    found: RatePermutation | AdjustedRatePermutation
     if problem.adjusted:
-        raise DesignError('Permutation of a ratio takes no covariates; use strata, or ClusterRobust("CR2")')
-    found = rate_ratio_permutation(
-        problem.counts,
-        problem.exposures,
-        problem.treated.astype(int),
-        strata=strata,
-        draws=draws,
-        seed=seed,
-        alpha=1 - level,
-    )
+        found = adjusted_rate_permutation(*of, problem.covariates, **how)
+    else:
+        found = rate_ratio_permutation(*of, **how)
     return LogRatio(found, found.n_possible if found.exact else draws)
 
 
@@ -112,7 +109,7 @@ def permuted_entries(
 class LogRatio:
     """A permutation test of a ratio that answers in logarithms until the result is concluded."""
 
-    found: RatePermutation
+    found: RatePermutation | AdjustedRatePermutation
     n_draws: int
 
     @property

@@ -100,11 +100,14 @@ class RateContrast(Contrast):
     Parameters
     ----------
     counts, exposures : arrays (G, 2)
-        Per practice before and after. The rest as in :class:`Contrast`; the effect is a log ratio.
+        Per practice before and after.
+    covariates : array (G, q)
+        Each with a coefficient per window. The rest as in :class:`Contrast`; the effect is a log ratio.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
     exposures: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    covariates: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,17 @@ def test_a_permuted_ratio_is_the_poisson_ratio_with_its_own_interval():
     assert "within levels of region" in drawn.inference
     for end in (drawn.conf_low, drawn.conf_high):
         assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 2000)
-    with pytest.raises(DesignError, match="takes no covariates"):
-        rate_ratio_did(frame, inference=Permutation(draws=99, seed=2), windows=windows, adjust=["region"])
+
+
+def test_a_permuted_ratio_given_covariates_carries_the_error_of_cr2_and_its_own_interval():
+    frame = framed(outcomes(5))
+    asked = {"windows": ((2013, 2015), (2017, 2019)), "adjust": ["region"]}
+    robust = rate_ratio_did(frame, inference=ClusterRobust("CR2"), **asked)
+    drawn = rate_ratio_did(frame, inference=Permutation(draws=499, seed=2), **asked)
+    assert (drawn.estimate, drawn.std_error) == pytest.approx((robust.estimate, robust.std_error), rel=1e-6)
+    assert "adjusted for region" in drawn.inference
+    for end in (drawn.conf_low, drawn.conf_high):
+        assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 500)
 
 
 @pytest.mark.parametrize("adjust", [(), ("region",)])
