@@ -113,8 +113,8 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
                 continue
             name = names.get(key, key)
             lines.append(f"{name[:1].upper()}{name[1:]}: {found.sentence(lang)}")
-            against = disagreement(found, verdicts.get(f"{key}_published"), name=name, lang=lang)
-            lines += [against] if against else []
+            differs = disagreement(found, verdicts.get(f"{key}_published"), name=name, lang=lang)
+            lines += [differs] if differs else []
         told[lang] = lines
     return told
 

@@ -89,6 +89,6 @@ def _caption(numbers: tuple) -> str:
     interval = f"{format_number(100 * first.level, 0)}% interval"
     found = sum(n.p_value <= alpha for n in numbers)
     return (
-        f"{label[:1].upper()}{label[1:]}, {unit_of(first)} with {interval}: of {total} readings {found} reach "
-        f"p <= {alpha:g} and {total - found} do not; the one that counts is the plan's primary"
+        f"{label[:1].upper()}{label[1:]}, {unit_of(first)} with {interval}: of {total} readings {found} "
+        f"reach p <= {alpha:g} and {total - found} do not; the one that counts is the plan's primary"
     )
