@@ -165,7 +165,8 @@ class ErrorRates:
             if procedure not in self.main():
                 family = self._known(procedure).get("family", "other designs")
                 groups.setdefault(FAMILIES.get(family, family.replace("_", " ")), []).append(procedure)
-        return {title: tuple(names) for title, names in groups.items()}
+        known = [title for title in FAMILIES.values() if title in groups]
+        return {title: tuple(groups[title]) for title in dict.fromkeys([*known, *groups])}
 
     def candidates(self, treated: int) -> tuple[str, ...]:
         """The procedures that could be the primary: tried in every kind of study of the design."""

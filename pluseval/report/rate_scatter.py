@@ -98,7 +98,7 @@ def _points(rates: ErrorRates, treated: int) -> list[_Point]:
 def _panel(
     rates: ErrorRates, treated: int, other: int, points: Sequence[_Point], y0: float
 ) -> tuple[list[str], float]:
-    left, top, wide, tall = 58.0, y0 + 34, WIDTH - 58 - 16, 360.0
+    left, top, wide, tall = 58.0, y0 + 50, WIDTH - 58 - 16, 360.0
     across = [100 * p.worst["size"] for p in points]
     up = [100 * p.power for p in points]
     low, high = (100 * b for b in bounds_of({"treated": treated, "constant_effect": "true"}))
@@ -128,7 +128,7 @@ def _panel(
     parts += [
         svg.line(left, top, left, top + tall),
         svg.line(left, top + tall, left + wide, top + tall),
-        svg.text(left + 6, top + 4, "mean power (%)", size=11, colour=svg.CONTEXT),
+        svg.text(left, top - 8, "mean power (%)", size=11, colour=svg.CONTEXT),
         svg.text(left + wide, top + tall + 34, "worst size, constant effects (%)", size=11, anchor="end",
                  colour=svg.CONTEXT),
     ]  # fmt: skip
@@ -147,4 +147,4 @@ def _panel(
         own, (x, y) = points[i].procedure == rates.chosen, marks[i]
         colour = svg.PROGRAMME if own else svg.INK
         parts.append(svg.dot(x, y, 7 if own else 4.5, colour=colour, hollow=points[i].missed > 0))
-    return parts, 34 + tall + 52
+    return parts, 50 + tall + 52
