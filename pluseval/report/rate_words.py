@@ -128,7 +128,7 @@ def alternatives(rates: ErrorRates) -> Html:
         if not rates.keeps(worst) and plain is not None and worst["power"] > (plain.get("power") or 1.0):
             told += (
                 f". Where it errs most it also finds more ({_share(worst['power'])} against "
-                f"{_share(plain['power'])} in the plain kind): bias in the direction of the effect, no merit"
+                f"{_share(plain['power'])} in the plain kind): part of its power there is error"
             )
         lines.append(f"{told}.")
     items = "".join(f"<li>{html.escape(one)}</li>" for one in lines)
