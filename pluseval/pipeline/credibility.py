@@ -123,6 +123,10 @@ class _Asked:
             title_nl=f"{measure.label_nl}: {title_nl}",
         )
 
+    def shown(self, one: Estimate) -> Estimate:
+        """Without its intervals at other levels, which take as long again and nothing asks of a check."""
+        return replace(one, interval=None)
+
     def of(self, estimates: list[Estimate], name: str, title: str, title_nl: str) -> EstimateSet:
         """Estimates as a set of the run."""
         return self.named(EstimateSet("set", "set", tuple(estimates)), name, title, title_nl)
@@ -155,7 +159,8 @@ def _honest(asked: _Asked) -> Made:
 
     found = bounds(asked.design.relative, asked.chosen.smooth)
     words = ("the effect if trends would not have been parallel", "het effect als trends niet parallel waren")
-    sets = [asked.named(found, "honest", *words)]
+    told = replace(found, estimates=tuple(map(asked.shown, found)))
+    sets = [asked.named(told, "honest", *words)]
     if _without_zero(found.estimates[0]):
         sets.append(_breakdown(asked, found, lambda bound: bounds((bound,), ()).estimates[0]))
     return sets, []
@@ -316,7 +321,7 @@ def _synthetic(asked: _Asked) -> Made:
     )
     estimates = [
         asked.primary("primary: difference in differences"),
-        replace(found, term="synthetic difference in differences"),
+        replace(asked.shown(found), term="synthetic difference in differences"),
     ]
     words = ("against a weighting of comparison practices that ran parallel before",
              "tegen een weging van vergelijkingspraktijken die daarvoor gelijk opliep")  # fmt: skip

@@ -174,7 +174,7 @@ def _comparators(page: Page, key: str, one: ReadSet) -> list[str]:
         e = weighted.estimates[-1]
         lines.append(
             "Against a weighting of comparison practices that moved in parallel before the start it is "
-            f"{_amount(e) if math.isnan(e.conf_low) else _value(e)} ({format_p(e.p_value)})."
+            f"{_value(e)}, {format_p(e.p_value)}."
         )
     return lines
 
