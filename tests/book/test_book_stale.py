@@ -136,6 +136,18 @@ def test_changed_results_give_another_cache_and_every_page_is_read_again(made, t
     assert key == same != other
 
 
+def test_other_error_rates_or_claims_are_another_book(tmp_path, made, monkeypatch):
+    """The tables of the package and of the calibration stand on pages, so they are part of the key."""
+    bundle = bundle_of(made, tmp_path / "a", 1.0)
+    analyses = shutil.copytree(locate("analyses"), tmp_path / "analyses")
+    monkeypatch.setattr(book, "locate", lambda name: analyses if name == "analyses" else locate(name))
+    first = book.build_key([bundle])
+    assert first == book.build_key([bundle])
+    table = analyses / "calibration" / "table.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert book.build_key([bundle]) != first
+
+
 def test_jupyter_book_by_itself_runs_a_stale_evaluation_again(tmp_path, monkeypatch, beside):
     """Without results handed over, the embedded study is evaluated where its results are not there."""
     small = Parameters.sized(treated=14, comparators=56, patients=14_000)
