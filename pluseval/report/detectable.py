@@ -17,6 +17,8 @@ from pluseval.report.numbers import check_language, format_number
 from pluseval.report.read import Results
 from pluseval.report.readback import Html, Number
 
+# Power differs by some four points from the one asked for where the effect is so far from the margin.
+NEAR = 0.05
 Against = Literal["beyond", "about", "within"]
 _NUMBERS = ("power", "alpha", "effect", "mcse", "mean_level", "relative", "margin", "size")
 _COUNTS = ("decimals", "programme", "comparison", "studies", "draws")
@@ -76,13 +78,13 @@ class DetectableEffects:
     def against_margin(self, key: str) -> Against | None:
         """Whether the effect lies beyond the margin, about there, or within it; None without a margin.
 
-        A difference of less than two Monte Carlo errors is no difference.
+        About: closer than two Monte Carlo errors, or than a twentieth of the margin.
         """
         row = self.row(key)
         if row is None or row["margin"] is None:
             return None
         away = row["effect"] - row["margin"]
-        if abs(away) < 2 * row["mcse"]:
+        if abs(away) < max(2 * row["mcse"], NEAR * row["margin"]):
             return "about"
         return "beyond" if away > 0 else "within"
 

@@ -12,7 +12,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "beyond": " That is beyond the margin of {margin}: where nothing changes, such a study shows "
         "“not worse” in fewer than {power} % of cases, so it cannot be relied on to show it.",
         "about": " That is about the margin of {margin}: where nothing changes, such a study shows "
-        "“not worse” in about {power} % of cases, and in the others it does not.",
+        "“not worse” in about {power} % of cases; in the others it fails to, though nothing got worse.",
         "within": " That is within the margin of {margin}: where nothing changes, such a study shows "
         "“not worse” in more than {power} % of cases.",
         "own": " On these data the same calculation gives {value}.",
@@ -21,7 +21,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "beyond": "Beyond its margin: {names}. Where nothing changes, such a design shows “not worse” in "
             "fewer than {power} % of cases: it cannot reliably show non-inferiority within that margin.",
             "about": "About its margin: {names}. Where nothing changes, such a design shows “not worse” in "
-            "about {power} % of cases, no more.",
+            "about {power} % of cases, no more: in the others it fails to, though nothing got worse.",
             "within": "Within its margin: {names}. Where nothing changes, such a design shows “not worse” in "
             "more than {power} % of cases.",
         },
@@ -70,7 +70,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "beyond": " Dat is meer dan de marge van {margin}: waar niets verandert, toont zo'n studie in minder "
         "dan {power} % van de gevallen “niet slechter” aan; daarop valt niet te bouwen.",
         "about": " Dat is ongeveer de marge van {margin}: waar niets verandert, toont zo'n studie in "
-        "ongeveer {power} % van de gevallen “niet slechter” aan, en in de andere niet.",
+        "ongeveer {power} % van de gevallen “niet slechter” aan; in de andere lukt dat niet, hoewel niets "
+        "slechter werd.",
         "within": " Dat is minder dan de marge van {margin}: waar niets verandert, toont zo'n studie in meer "
         "dan {power} % van de gevallen “niet slechter” aan.",
         "own": " Op deze gegevens geeft dezelfde berekening {value}.",
@@ -80,7 +81,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "beyond": "Meer dan de marge: {names}. Waar niets verandert, toont zo'n opzet in minder dan "
             "{power} % van de gevallen “niet slechter” aan: binnen die marge kan hij dat niet betrouwbaar.",
             "about": "Ongeveer de marge: {names}. Waar niets verandert, toont zo'n opzet in ongeveer "
-            "{power} % van de gevallen “niet slechter” aan, niet vaker.",
+            "{power} % van de gevallen “niet slechter” aan, niet vaker: in de andere lukt dat niet, hoewel "
+            "niets slechter werd.",
             "within": "Minder dan de marge: {names}. Waar niets verandert, toont zo'n opzet in meer dan "
             "{power} % van de gevallen “niet slechter” aan.",
         },
