@@ -87,7 +87,7 @@ def test_referrals_equal_r(referrals, reference):
 
 
 def test_the_exact_minimum_is_near_r_and_never_worse(referrals, reference):
-    """A deliberate difference: R's search stops early, which moves the effect by what R's search here tells."""
+    """A deliberate difference: R stops early, which moves the effect by what its search here tells."""
     y, n_control, n_pre = referrals
     r = reference("synthdid")["results"]["referrals_cohort2017"]
     own = synthetic_did(y, n_control=n_control, n_pre=n_pre)
