@@ -174,17 +174,17 @@ class DetectableEffects:
         label = _capital(_label(row, lang))
         other = self.row(row["outcome"], reading=row["reading"], procedure="cr2_bm")
         place = self.against_margin(row["outcome"]) if primary else None
+        name = label if primary else words["published"].format(label=label)
+        error = format_number(row["mcse"], digits + 1, lang=lang)
         cells = [
-            label if primary else words["published"].format(label=label),
-            row["unit_nl"] if lang == "nl" else row["unit"],
-            row["contrast"].replace("->", words["to"]),
+            f"{name}, {row['contrast'].replace('->', words['to'])}",
             _procedure(row["inference"]),
-            f"{format_number(row['effect'], digits, lang=lang)} "
-            f"({format_number(row['mcse'], digits + 1, lang=lang)})",
+            f"{_amount(row, row['effect'], lang)} ({error})",
             format_number(100 * row["relative"], 1, lang=lang),
             "" if other is None else format_number(other["effect"], digits, lang=lang),
-            words["no_margin"] if place is None else format_number(row["margin"], digits, lang=lang),
-            "" if place is None else words["against"][place],
+            words["no_margin"]
+            if place is None
+            else f"{format_number(row['margin'], digits, lang=lang)}: {words['against'][place]}",
         ]
         if self.own:
             own = self.own.get(row["outcome"]) if primary else None

@@ -41,7 +41,7 @@ def margin_figure(effects: DetectableEffects, *, lang: str = "en") -> Html:
     values = []
     for row in rows:
         label = row["label_nl"] if lang == "nl" else row["label"]
-        place = words["against"][effects.against_margin(row["outcome"]) or "about"]
+        place = words["places"][effects.against_margin(row["outcome"]) or "about"]
         ratio, error = _ratio(row)
         told.append(f"{label}: {format_number(ratio, 2, lang=lang)} ({place})")
         values.append([label, *(format_number(v, 2, lang=lang) for v in (ratio, error)), place])

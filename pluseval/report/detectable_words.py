@@ -26,6 +26,11 @@ WORDS: dict[str, dict[str, Any]] = {
             "more than {power} % of cases.",
         },
         "against": {
+            "beyond": "beyond it",
+            "about": "about there",
+            "within": "within it",
+        },
+        "places": {
             "beyond": "beyond the margin",
             "about": "about the margin",
             "within": "within the margin",
@@ -34,15 +39,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "and": " and ",
         "to": "to",
         "heads": (
-            "outcome",
-            "unit",
-            "change",
+            "outcome and change",
             "procedure of the plan",
             "smallest change found",
             "% of the mean",
-            "the same with CR2",
-            "margin",
-            "smallest change against the margin",
+            "with CR2",
+            "margin: where the smallest change lies",
         ),
         "own_head": "on these data",
         "caption": "The smallest change found with {power} % power, by outcome (in brackets its Monte Carlo "
@@ -87,6 +89,11 @@ WORDS: dict[str, dict[str, Any]] = {
             "{power} % van de gevallen “niet slechter” aan.",
         },
         "against": {
+            "beyond": "erbuiten",
+            "about": "ongeveer daar",
+            "within": "erbinnen",
+        },
+        "places": {
             "beyond": "meer dan de marge",
             "about": "ongeveer de marge",
             "within": "minder dan de marge",
@@ -95,15 +102,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "and": " en ",
         "to": "tot",
         "heads": (
-            "uitkomst",
-            "eenheid",
-            "verandering",
+            "uitkomst en verandering",
             "methode van het plan",
             "kleinste gevonden verandering",
             "% van het gemiddelde",
-            "hetzelfde met CR2",
-            "marge",
-            "kleinste verandering naast de marge",
+            "met CR2",
+            "marge: waar de kleinste verandering ligt",
         ),
         "own_head": "op deze gegevens",
         "caption": "De kleinste verandering die met {power} % power gevonden wordt, per uitkomst (tussen "

@@ -72,8 +72,8 @@ def test_without_a_margin_the_share_of_the_mean_is_told(effects):
 
 def test_the_table_shows_effect_error_and_cr2_but_no_number_of_draws(effects):
     shown = effects.table().content
-    assert "<td>0.30 (0.010)</td>" in shown and "<td>0.31</td>" in shown
-    assert "beyond the margin" in shown and "no margin" in shown
+    assert "<td>0.30 points (0.010)</td>" in shown and "<td>0.31</td>" in shown
+    assert "<td>0.20: beyond it</td>" in shown and "no margin" in shown
     assert "999" not in shown and "16,384" not in shown
     assert "on these data" not in shown
 
