@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +29,7 @@ def inference_named(name: str, **parameters: Any) -> Inference:
     Raises
     ------
     DesignError
-        If there is no such procedure, or it has no such parameter.
+        If there is no such procedure, it has no such parameter, or one that it needs is not given.
 
     Examples
     --------
@@ -37,7 +38,12 @@ def inference_named(name: str, **parameters: Any) -> Inference:
     """
     if name not in INFERENCES:
         raise DesignError(f"there is no inference {name!r}; there are {', '.join(sorted(INFERENCES))}")
-    try:
-        return INFERENCES[name](**parameters)
-    except TypeError as error:
-        raise DesignError(f"inference {name!r}: {error}") from None
+    takes = {field.name: field for field in fields(INFERENCES[name])}
+    unknown = [given for given in parameters if given not in takes]
+    if unknown:
+        has = f"it takes {', '.join(takes)}" if takes else "it takes none"
+        raise DesignError(f"inference {name!r} has no parameter {', '.join(unknown)}; {has}")
+    lacking = [one for one, field in takes.items() if field.default is MISSING and one not in parameters]
+    if lacking:
+        raise DesignError(f"inference {name!r} needs {' and '.join(lacking)}; give {' and '.join(lacking)}")
+    return INFERENCES[name](**parameters)

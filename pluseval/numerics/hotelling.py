@@ -103,11 +103,20 @@ def hotelling_unequal(x: ArrayLike, y: ArrayLike) -> HotellingTest:
     ----------
     x, y : arrays (n, K) and (m, K)
 
+    Raises
+    ------
+    DesignError
+        A group of fewer than two units, values that are not finite, or changes that do not vary.
+
     References
     ----------
     Krishnamoorthy and Yu (2004), doi 10.1016/j.spl.2003.10.012.
     """
     groups = [np.asarray(part, dtype=float) for part in (x, y)]
+    if min(part.shape[0] for part in groups) < 2 or not all(np.all(np.isfinite(part)) for part in groups):
+        raise DesignError(
+            "each group needs two units or more, all finite; leave out units with missing values"
+        )
     effects = groups[0].mean(axis=0) - groups[1].mean(axis=0)
     parts = [np.atleast_2d(np.cov(part, rowvar=False)) / part.shape[0] for part in groups]
     cov = parts[0] + parts[1]
@@ -124,6 +133,8 @@ def _fitted(y: ArrayLike, X: ArrayLike) -> tuple[np.ndarray, np.ndarray, float, 
     y, X = np.asarray(y, dtype=float), np.asarray(X, dtype=float)
     if y.ndim != 2 or X.ndim != 2 or y.shape[0] != X.shape[0]:
         raise DesignError(f"y must be (n, K) and X (n, k), found {y.shape} and {X.shape}")
+    if not (np.all(np.isfinite(y)) and np.all(np.isfinite(X))):
+        raise DesignError("y and X must be finite; leave out the units with missing values, counted")
     if np.linalg.matrix_rank(X) < X.shape[1]:
         raise DesignError("the columns of X are combinations of each other; leave some out")
     coef, *_ = np.linalg.lstsq(X, y, rcond=None)

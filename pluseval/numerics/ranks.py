@@ -69,6 +69,8 @@ def mann_whitney(
     if not (np.all(np.isfinite(x)) and np.all(np.isfinite(y))):
         raise DesignError("the groups hold values that are not finite; leave those units out, counted")
     pairs = np.sort(np.subtract.outer(x, y).ravel())
+    if not 0 < level < 1:
+        raise DesignError(f"level is {level!r}; it lies between 0 and 1, as 0.95")
     if method == "exact":
         if np.unique(np.concatenate([x, y])).size < x.size + y.size:
             raise DesignError('equal values have no exact rank distribution; use method="normal"')

@@ -22,6 +22,15 @@ import pytest
 
 import pluseval as pe
 from pluseval.errors import PlusevalError
+from pluseval.estimate.registry import inference_named
+from pluseval.numerics.cluster import cluster_cov
+from pluseval.numerics.gee import gee
+from pluseval.numerics.hotelling import hotelling, hotelling_unequal
+from pluseval.numerics.linear import fit
+from pluseval.numerics.mixed import mixed_model
+from pluseval.numerics.permute import permutation_test
+from pluseval.numerics.ranks import mann_whitney
+from pluseval.numerics.wild import wild_bootstrap
 
 COST = pe.Measure(
     "cost", "cost per insured-year", "kosten", "EUR", "EUR", "EUR", "EUR", "lower", additive=True
@@ -463,6 +472,42 @@ def test_what_cannot_become_a_frame_is_refused_with_counts_and_without_values(ba
     assert found is None and not faults_of_words(words, ("Zonnestraal", "7000", "987654", "2016.4"))
     if of is of_practices:
         assert expected in words
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "expected"),
+    [
+        ("permutaton", {}, "there are cluster_robust"),
+        ("permutation", {"draws": 9, "seed": 1, "stratum": "size"}, "no parameter stratum; it takes draws"),
+        ("permutation", {"draws": 9}, "needs seed"),
+        ("ols", {"draws": 9}, "it takes none"),
+    ],
+)
+def test_an_inference_of_a_plan_is_refused_by_the_name_of_what_is_wrong(name, parameters, expected):
+    found, words = told(lambda: inference_named(name, **parameters))
+    assert found is None and expected in words
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda x, y: hotelling(np.column_stack([y, x]), np.ones((6, 1))),
+        lambda x, y: hotelling_unequal(np.column_stack([y, y])[:1], np.column_stack([y, y])[1:]),
+        lambda x, y: fit(x, np.ones((6, 1))),
+        lambda x, y: fit(y, np.ones((6, 2))),
+        lambda x, y: cluster_cov(fit(y, np.ones((6, 1))), np.zeros(6, dtype=int)),
+        lambda x, y: wild_bootstrap(fit(y, np.ones((6, 1))), np.zeros(6, dtype=int), 0, draws=99, seed=1),
+        lambda x, y: permutation_test(x, np.repeat([1.0, 0], 3), draws=99, seed=1),
+        lambda x, y: mixed_model(x, np.ones((6, 1)), practice=np.repeat([1, 2], 3)),
+        lambda x, y: mixed_model(y, np.ones((6, 1)), practice=np.zeros(6, dtype=int)),
+        lambda x, y: gee(y, np.ones((6, 2)), cluster=np.repeat([1, 2], 3)),
+        lambda x, y: mann_whitney(y[:3], y[3:], level=95),
+    ],
+)
+def test_numerics_refuse_missing_values_collinear_columns_and_a_single_cluster(ask):
+    y = np.array([1.0, 2.5, 4.0, 3.0, 1.5, 0.5])
+    found, words = told(lambda: ask(np.where(y == 4.0, np.nan, y), y))
+    assert found is None and words
 
 
 @pytest.mark.parametrize("choice", CHOICES)
