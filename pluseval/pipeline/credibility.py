@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -250,20 +251,37 @@ def _baseline(asked: _Asked) -> Made:
 def _comparators(asked: _Asked) -> Made:
     """The primary contrast against parts of the comparison practices; the programme stays whole.
 
-    Leaving out programme practices as well would give away those that are left out.
+    Leaving out programme practices as well would give away those that are left out. The gate compares results
+    in pairs; that three or more of them together give away few practices is seen here.
     """
     estimates = [asked.primary("primary: all comparison practices")]
     skipped: Skipped = []
+    treated = asked.frame.treated
+    sets = [frozenset(treated.index[~treated])]
     for name in asked.design.comparators:
         term, choose = COMPARATORS[name]
         try:
             kept = _kept(asked.frame, choose)
             frame = asked.frame.keep_clusters(kept)
+            sets = _with_another(sets, sets[0].intersection(kept), asked.plan.disclosure.min_practices)
             estimates.append(estimate_of(frame, asked.outcome, asked.plan, Variation(name=term)))
         except DesignError as reason:
             skipped.append((f"comparison practices {term}", str(reason)))
     words = ("against other sets of comparison practices", "tegen andere groepen vergelijkingspraktijken")
     return [asked.of(estimates, "comparators", *words)] if len(estimates) > 1 else [], skipped
+
+
+def _with_another(sets: list[frozenset], one: frozenset, least: int) -> list[frozenset]:
+    """The sets with a further one, refused where sums and differences of all leave few practices alone.
+
+    One that differs by few practices from another is for the gate, which holds it back.
+    """
+    if any(0 < len(one ^ other) < least for other in sets):
+        return sets
+    parts = Counter(tuple(unit in s for s in (*sets, one)) for unit in sets[0])
+    if min(parts.values()) < least:
+        raise DesignError("together with the other sets it would give away a few practices")
+    return [*sets, one]
 
 
 def _kept(frame: AnalysisFrame, choose: Callable[[pd.DataFrame, pd.Series], pd.Series]) -> list:

@@ -175,6 +175,27 @@ def test_few_comparators_left_out_are_not_given_away(frame, study, lean: Plan):
     assert [(h.term, h.rule) for h in held][:1] == [(OVERLAP, DIFFERENCE_PRACTICES)]
 
 
+def test_three_sets_of_comparators_give_away_no_few_practices_either(frame, study, lean: Plan):
+    """No two results differ by few practices, but two sums less that of all leave the two in both sets."""
+    treated = frame.treated
+    others = treated.index[~treated]
+    size, region = frame.practices["list_size"].copy(), frame.practices["region"].copy()
+    size[others[:20]], size[others[20:]] = size[treated].median(), size[treated].max() + 1
+    region[others[:18]] = "elsewhere"
+    design = lean.credibility.model_copy(update={"comparators": ("list_size_overlap", "same_region")})
+    changed = frame.with_practices({"list_size": size, "region": region})
+    plan = lean.model_copy(update={"credibility": design})
+    sets, skipped = credibility_sets(changed, study, lean.outcome(KEY), plan)
+    found = next(s for s in sets if s.name == f"{KEY}.comparators")
+    assert [e.counts.practices("comparison") for e in found] == [56, 20]
+    assert "give away" in dict(skipped)[f"{KEY}: comparison practices of the programme's own regions"]
+    region[others[14:18]] = region[treated].iloc[0]  # six in both
+    changed = frame.with_practices({"list_size": size, "region": region})
+    sets, _ = credibility_sets(changed, study, lean.outcome(KEY), plan)
+    found = next(s for s in sets if s.name == f"{KEY}.comparators")
+    assert [e.counts.practices("comparison") for e in found] == [56, 20, 42]
+
+
 def test_no_practice_is_left_out_without_consent(frame, study, lean: Plan):
     consent = lean.disclosure.model_copy(update={"practices_consented": True})
     agreed = lean.model_copy(update={"disclosure": consent})
