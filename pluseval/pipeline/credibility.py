@@ -159,7 +159,7 @@ def _honest(asked: _Asked) -> Made:
         )
 
     found = bounds(asked.design.relative, asked.chosen.smooth)
-    words = ("the effect if trends would not have been parallel", "het effect als trends niet parallel waren")
+    words = ("the effect if trends had not been parallel", "het effect als trends niet parallel waren")
     told = replace(found, estimates=tuple(map(asked.shown, found)))
     sets = [asked.named(told, "honest", *words)]
     if _without_zero(found.estimates[0]):

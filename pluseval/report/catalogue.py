@@ -24,7 +24,7 @@ _READINGS = {
     "specification": "every combination of choices",
     "distribution": "distribution over persons",
     "pretrend": "trends before the start, and what the test could have found",
-    "honest": "the effect if trends would not have been parallel",
+    "honest": "the effect if trends had not been parallel",
     "breakdown": "how far trends may fail before the conclusion does",
     "placebo": "years in which nothing had begun",
     "placebo_outcomes": "outcomes that the programme cannot have changed",

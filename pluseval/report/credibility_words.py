@@ -202,7 +202,7 @@ _CHECKS: tuple[tuple[str, str, _Words], ...] = (
     ("Did the groups drift apart before the start, and would it have been noticed?", "pretrend", _pretrend),
     ("Does the method find something where nothing had happened?", "placebo", _placebo),
     ("And in what the programme cannot have changed?", "placebo_outcomes", _outcomes),
-    ("What if the groups would have drifted apart?", "honest", _honest),
+    ("What if the groups had drifted apart anyway?", "honest", _honest),
     ("Does it matter from which years is counted?", "baseline", _baseline),
     ("Does it matter with whom is compared?", "comparators", _comparators),
     ("Is the effect the same in every practice?", "heterogeneity", _heterogeneity),
