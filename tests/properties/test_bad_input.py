@@ -330,6 +330,7 @@ CHOICES: dict[str, Ask] = {
     "four periods for did": lambda f: pe.did(f, inference=pe.OLS()),
     "no period left": lambda f: f.between(1990, 1991),
     "practices of another study": lambda f: f.keep_clusters(["Breda"]),
+    "a study below zero": lambda f: pe.synthesize("nowhere", seed=-1),
     "no data frame": lambda f: pe.AnalysisFrame.from_pandas(
         {"y": [1]}, unit="u", period="p", y="y", entry="e", measure=COST
     ),

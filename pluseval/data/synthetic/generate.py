@@ -62,7 +62,8 @@ def synthesize(
     Raises
     ------
     DesignError
-        If the folder holds something else, or the published figures cannot be met with these parameters.
+        If the seed is no whole number of 0 or more, the folder holds something else, or the published figures
+        cannot be met with these parameters.
 
     Examples
     --------
@@ -76,6 +77,8 @@ def synthesize(
     """
     if kind not in ("planted", "conditioned"):
         raise DesignError(f"kind is {kind!r}; use 'planted' or 'conditioned'")
+    if not isinstance(seed, int) or seed < 0:
+        raise DesignError(f"synthesize: seed is {seed!r}; a whole number of 0 or more, as seed=2016")
     parameters = parameters or Parameters()
     chosen = effects_of(effects)
     out = Path(out)
