@@ -136,4 +136,4 @@ def test_kauermann_carroll_of_geesmv_is_another_formula(survey, values):
     found = fit(survey, "grade", "gaussian", "exchangeable")
     ours = np.sqrt(np.diag(found.covariance("kauermann_carroll")))
     theirs = np.array(values["geesmv_KC_gaussian_exch"]["se"])
-    assert np.max(np.abs(theirs / ours - 1)) > 10 * GIVEN_ALPHA
+    assert 10 * GIVEN_ALPHA < np.max(np.abs(theirs / ours - 1)) < 0.5  # parts of the error, not its order
