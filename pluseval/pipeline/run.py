@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from pluseval.data.rivm import RivmPanel
 from pluseval.data.study import Study
 from pluseval.data.vektis import VektisPanel
-from pluseval.errors import PlanError
+from pluseval.errors import NotFoundError, PlanError
 from pluseval.pipeline.analyse import Analysis, require_known
 from pluseval.pipeline.assets import analyses_module, locate
 from pluseval.pipeline.inputs import Inputs, Opened, embedded_study
@@ -87,6 +88,8 @@ def run(
     ------
     NotFoundError, UnreadableError, ContractError
         If the data cannot be used.
+    NotFoundError
+        If nothing can be written to ``out``; said before the estimation and not after it.
     PlanError
         If the plan is not valid or names what the library does not have, or an outcome of it is in the
         data and was not reported.
@@ -95,6 +98,7 @@ def run(
     chosen = plan if isinstance(plan, Plan) else read_plan(plan or locate("analyses") / "plan.toml")
     require_known(chosen)
     out = Path(out)
+    _require_writable(out)
     progress("reading the data", 0, 7)
     opened = Opened(path, memo=out)
     inputs = opened.inputs
@@ -120,6 +124,15 @@ def run(
     opened.remember()
     progress("done", 7, 7)
     return Run(folder, inputs)
+
+
+def _require_writable(out: Path) -> None:
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise NotFoundError(
+            f"results cannot be written to {out.name}: {there.name} is a file or not open to writing; give "
+            "another folder with --out"
+        )
 
 
 def _study(study: Study, plan: Plan, progress: Progress) -> tuple[Released, dict[str, Any], Marks]:

@@ -153,6 +153,14 @@ def test_refused_with_nothing_written(tmp_path: Path, cli, case: str):
     assert not (tmp_path / "out").exists()
 
 
+def test_results_that_cannot_be_written_are_refused_before_anything_is_estimated(tmp_path: Path, cli):
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    for out in (tmp_path / "file", tmp_path / "file" / "results"):
+        told = cli("run", "--data", study(tmp_path / f"study-{out.name}"), "--out", out)
+        assert told.code == NOT_FOUND and "cannot be written" in told.error
+        assert "estimating" not in told.err
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path, cli):
     for told in (
         cli("run", "--data", tmp_path / "nowhere", "--out", tmp_path / "out"),
