@@ -7,6 +7,7 @@ propensity scores below 0.01 for 0.01. Both are written out here: the difference
 
 from __future__ import annotations
 
+import diff_diff
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from pluseval.estimate.result import EstimateSet
 from pluseval.estimate.staggered import staggered_did
 
 ESTIMATE, ERROR = 1e-6, 1e-5
+ERROR_OF_SCORES = 1e-4  # R's glm keeps the weights of the step before the last: up to 3e-5 in 400 draws
 ERROR_OF_OTHER_WEIGHTS = 0.02  # share by which the other weights move an analytic standard error
 COMPARISONS = {"nevertreated": "never", "notyettreated": "not_yet_treated"}
 SCORE = Measure("y", "score", "score", "points", "punten", "points", "punten", "higher")
@@ -133,3 +135,24 @@ def test_doubly_robust_differs_from_r_by_the_divisor_of_its_weights(panel, r_com
         assert averages(frame, r, in_r)[term] == pytest.approx(att, abs=ESTIMATE)
         assert found[term].estimate == pytest.approx(here[term], abs=ESTIMATE)
         assert found[term].std_error == pytest.approx(se, rel=ERROR_OF_OTHER_WEIGHTS)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few treated practices for a score
+@pytest.mark.parametrize("r_comparison", COMPARISONS)
+@pytest.mark.parametrize("panel", ["referrals", "mpdta"])
+def test_inverse_odds_weights_of_diff_diff_equal_r(panel, r_comparison, panels, oracle):
+    """Not an estimator of its own here: it shows that the scores above are R's, and the errors they bring."""
+    frame, r = panels[panel](), oracle(panel, "ipw", r_comparison)
+    rows = frame.cells.assign(
+        z=frame.cells.cluster.map(frame.practices["z"]).astype(float),
+        entry=frame.cells.entry.fillna(0).astype(int),
+        code=frame.cells.cluster.astype("category").cat.codes,
+    )
+    control = "never_treated" if r_comparison == "nevertreated" else "not_yet_treated"
+    model = diff_diff.CallawaySantAnna(control_group=control, estimation_method="ipw", pscore_trim=1e-6)
+    fitted = model.fit(rows, outcome="y", unit="code", time="period", first_treat="entry", covariates=["z"])
+    cells = [fitted.group_time_effects[cell] for cell in zip(r["group"], r["t"], strict=True)]
+    assert [cell["effect"] for cell in cells] == pytest.approx(r["att"], abs=ESTIMATE)
+    assert [cell["se"] for cell in cells] == pytest.approx(r["se"], rel=ERROR_OF_SCORES)
+    assert fitted.overall_att == pytest.approx(r["simple"]["overall.att"], abs=ESTIMATE)
+    assert fitted.overall_se == pytest.approx(r["simple"]["overall.se"], rel=ERROR_OF_SCORES)
