@@ -49,7 +49,10 @@ def effect_heterogeneity(
     EstimateSet
         ``mean effect`` (Welch), ``standard deviation of effects`` (interval by MOVER from the chi-squared
         intervals of both variances, cut at zero) and ``effect in a further practice`` (the prediction
-        interval in the place of a confidence interval; normal effects assumed).
+        interval in the place of a confidence interval; normal effects assumed). It takes the estimated
+        standard deviation as known: with 14 practices it holds less often than its level says, and where
+        the estimate is zero it is an interval for the mean, which a note says. An estimate of zero is no
+        evidence that effects are equal: its interval tells how much they may differ.
 
     Raises
     ------
@@ -131,6 +134,20 @@ def effect_heterogeneity(
     )
 
 
+_ZERO = (
+    "programme practices vary no more than comparison practices, so that the estimate is zero; effects may "
+    "differ by as much as the interval says"
+)
+_FURTHER = (
+    "the interval is for a single practice, wider than that of the mean; it takes the standard deviation of "
+    "effects as known and is somewhat too narrow"
+)
+_NO_SPREAD = (
+    "the standard deviation of effects is estimated as zero, so that this is an interval for the mean: too "
+    "narrow for a single practice where effects do differ"
+)
+
+
 @dataclass(frozen=True)
 class _Spread:
     """Variances of the changes of both groups, and what lies between them."""
@@ -182,7 +199,7 @@ class _Spread:
         return Inferred(
             math.sqrt(self.variance), math.nan, math.nan, math.nan, math.nan, low, high,
             "method of moments, MOVER interval of chi-squared limits", self.interval, _no_test,
-            ("programme practices vary no more than comparison practices",) if none else (),
+            (_ZERO,) if none else (),
         )  # fmt: skip
 
     def further(self, mean: float, std_error: float, level: float) -> Inferred:
@@ -191,7 +208,7 @@ class _Spread:
         return Inferred(
             mean, reach.deviation, math.nan, reach.df, math.nan, low, high,
             f"prediction interval, t({self.df_programme})", reach.interval, _no_test,
-            ("the interval is for a single practice, wider than that of the mean",),
+            (_FURTHER if self.variance else _NO_SPREAD,),
         )  # fmt: skip
 
 

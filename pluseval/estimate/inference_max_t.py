@@ -74,8 +74,9 @@ class MaxT:
         """Each change as one of all that were looked at: single-step p, and its part of the joint band.
 
         The band (estimate plus and minus one multiple of the standard error, the same for every change) holds
-        all true changes at once with probability ``level``, if each practice's change would have been the
-        same but for a constant; it excludes no effect where the adjusted p is at most 1 - ``level``.
+        all true changes at once with probability about ``level``, if each practice's change would have been
+        the same but for a constant: its multiple comes from draws in which no change has an effect, not from
+        an inversion. It excludes no effect where the adjusted p is at most 1 - ``level``.
         """
         drawn = self._draw(problem)
         return tuple(_Adjusted(drawn, place).inferred(level) for place in range(drawn.observed.size))
@@ -194,5 +195,5 @@ class _Adjusted:
             convention=f"adjusted for {changes} changes looked at: {drawn.words}",
             interval=self.interval,
             test=self.test,
-            notes=(f"the interval is part of a band that holds all {changes} changes at once",),
+            notes=(f"the interval is part of an approximate band for all {changes} changes at once",),
         )

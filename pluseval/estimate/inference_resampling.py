@@ -43,7 +43,8 @@ from pluseval.numerics.wild_joint import wild_joint_test
 class SignFlip:
     """Sign flips of practice changes: for the change of a single arm.
 
-    Null hypothesis: each practice's change was as likely to be up as down, independently between practices.
+    Null hypothesis: each practice's change was distributed symmetrically about zero (about the trial effect,
+    for the interval), independently between practices; their variances may differ.
     All 2^G flips are used where there are at most ``draws`` (14 practices: 16,384); otherwise that many are
     drawn, which needs a ``seed``. The interval is inverted from the same flips.
 
@@ -95,9 +96,12 @@ class Permutation:
 
     Null hypothesis: within a stratum the practices' changes would have been the same whichever of them had
     taken part. Nobody was randomised, so exchangeability is an assumption; strata of list size make it a
-    weaker one. The studentised statistic also holds where the groups vary unequally. All assignments are used
-    where there are at most ``draws``; the interval is inverted from the same draws and assumes one constant
-    effect.
+    weaker one. Under it the test is exact. Where only mean changes are equal and the groups vary unequally,
+    the studentised statistic keeps its level in large samples without strata, and roughly within strata in
+    which the programme's share differs. Covariates are taken out of every assignment anew: with them the test
+    is exact only if, within a stratum, who took part does not depend on them either, else approximate. All
+    assignments are used where there are at most ``draws``; the interval is inverted from the same draws and
+    assumes one constant effect.
 
     Parameters
     ----------
@@ -111,7 +115,8 @@ class Permutation:
         Number of quantile groups of a numeric ``strata``; 3 gives tertiles of all practices compared.
     tails : {"symmetric", "equal"}
         Whether both sides of the statistic's draws share one bound, or each side has half of the error:
-        ``equal`` keeps its level better where outcomes are skewed or sizes differ.
+        ``equal`` keeps its level better where outcomes are skewed or sizes differ. Within strata the draws
+        are not centred on zero, and an interval with equal tails need not hold the estimate.
 
     References
     ----------

@@ -42,9 +42,9 @@ class Noninferiority:
         verdict = "not worse by more than the margin" if self.passes else "not shown to be no worse"
         side = "clear of" if self.passes else "not clear of"
         return (
-            f"Non-inferiority: {verdict} ({_amount(self.margin, self.unit)}): the {self.level:.0%} bound "
-            f"{self.bound:.4g} is {side} the limit {self.limit:.4g}; {_p(self.p_value)}, one-sided; "
-            f"{self.inference}{_mark(self.label)}"
+            f"Non-inferiority: {verdict} ({_amount(self.margin, self.unit)}): the bound "
+            f"{self.bound:.4g} of the {self.level:.0%} interval is {side} the limit {self.limit:.4g}; "
+            f"{_p(self.p_value)}, one-sided; {self.inference}{_mark(self.label)}"
         )
 
 
@@ -94,8 +94,8 @@ def noninferiority(estimate: Estimate, *, level: float = 0.95) -> Noninferiority
 
     The direction of worse comes from the measure. The interval of the two-sided ``level`` gives a one-sided
     bound with half of its error (2.5 % at 95 %). The one-sided p-value is half of the two-sided one where the
-    estimate lies on the better side of the limit, which is exact for symmetric procedures; bound and p agree
-    always.
+    evidence lies on the better side of the limit: with equal tails that is the procedure's own one-sided p,
+    with others it is where the procedure is symmetric. Bound and p agree always.
 
     Parameters
     ----------
@@ -173,10 +173,18 @@ def equivalence(estimate: Estimate, *, level: float = 0.90) -> Equivalence:
 
 
 def one_sided(estimate: Estimate, value: float, alternative: str) -> float:
-    """One-sided p-value at a null value from the two-sided test of the same procedure."""
-    half = estimate.p_at(value) / 2
-    beyond = estimate.estimate > value if alternative == "greater" else estimate.estimate < value
-    return half if beyond else 1 - half
+    """One-sided p-value at a null value from the two-sided test of the same procedure.
+
+    The evidence is on the side of the interval that just leaves the value out. That is the estimate's side,
+    except where a test within strata allows for what the plain difference contains.
+    """
+    p = estimate.p_at(value)
+    above = estimate.estimate > value
+    if estimate.interval is not None and 0 < p < 1:
+        low, high = estimate.conf_int(1 - p)
+        if abs(low - value) != abs(high - value):
+            above = abs(low - value) < abs(high - value)
+    return p / 2 if above == (alternative == "greater") else 1 - p / 2
 
 
 def _margin(estimate: Estimate, asked_by: str) -> float:

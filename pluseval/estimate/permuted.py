@@ -163,7 +163,7 @@ def from_permutation(found: Found, level: float, words: str, *, tails: Tails = "
         convention=words,
         interval=kept.interval,
         test=kept.test,
-        notes=(*assumed, *interval_notes(reached)),
+        notes=(*assumed, *interval_notes(reached), *_outside(found, reached)),
     )
 
 
@@ -207,6 +207,15 @@ def interval_notes(interval: Interval) -> tuple[str, ...]:
     if not interval.connected:
         notes.append("the interval is the hull of a confidence set with gaps")
     return tuple(notes)
+
+
+def _outside(found: Found, interval: Interval) -> tuple[str, ...]:
+    if interval.low <= found.estimate <= interval.high:
+        return ()
+    return (
+        "the estimate lies outside its interval: the test allows, within strata, for what the plain "
+        "difference contains; read the interval",
+    )
 
 
 def how_many(found: Found, seed: int | None, of: str = "assignments") -> str:

@@ -183,7 +183,11 @@ class AdjustedRatePermutation:
     def _end(self, side: int, alpha: float, alternative: str) -> tuple[float, float, bool]:
         """The outermost end on one side in logs, its p, and whether all up to it was accepted on the grid."""
         centre, unit, draws = float(np.log(self.ratio)), self.log_std_error, self._effect.size - 1
-        grid = centre + side * unit * np.concatenate([[0.0], STEPS])
+        steps = np.concatenate([[0.0], STEPS])
+        if not self._share(self._extreme(centre, alternative)) > alpha:
+            # a one-sided test may reject the estimate itself: the end then lies on its other side
+            steps = np.concatenate([-STEPS[::-1], steps])
+        grid = centre + side * unit * steps
         thin = np.arange(draws)[:: max(draws // SCAN_DRAWS, 1)]
         inside = [self._share(self._extreme(x, alternative, thin)) > alpha for x in grid]
         at = int(np.flatnonzero(inside)[-1]) if any(inside) else 0

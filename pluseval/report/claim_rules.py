@@ -101,7 +101,7 @@ def _equivalent(claim: Claim, found: tuple, others: dict) -> Outcome:
         low, high = number.conf_low, number.conf_high
     below, above = -number.margin, number.margin
     if number.scale == "ratio":
-        below, above = 1 / (1 + number.margin), 1 + number.margin
+        below, above = 1 / number.margin, number.margin
     if below < low and high < above:
         return Outcome(AGREES, tell(number), f"within the margin of {number.margin:g} on both sides")
     if _significant(number):

@@ -138,13 +138,18 @@ def _honest(page: Page, key: str, one: ReadSet) -> list[str]:
         )
     if _STRAIGHT in [e.term for e in one]:
         lines.append(f"If an earlier drift had gone on in a straight line: from {_ends(one[_STRAIGHT])}.")
+    if lines:
+        lines.append(
+            "These intervals take the estimated variances as known: with so few programme practices they are "
+            "a little too narrow, and they are not those of the primary procedure."
+        )
     return lines
 
 
 def _baseline(page: Page, key: str, one: ReadSet) -> list[str]:
     early, last, between = one.estimates
     sign = (
-        "no sign of an unusual last year before the start, or of a change in expectation of it"
+        "no clear sign of an unusual last year before the start, or of a change in expectation of it"
         if between.p_value > page.plan["alpha"]
         else "the last year before the start was unusual, or practices changed in expectation of it"
     )
@@ -183,13 +188,18 @@ def _comparators(page: Page, key: str, one: ReadSet) -> list[str]:
 def _heterogeneity(page: Page, key: str, one: ReadSet) -> list[str]:
     spread, further = one["standard deviation of effects"], one["effect in a further practice"]
     if spread.estimate == 0:
-        told = (
-            "Nothing points to effects that differ: the changes of programme practices vary no more than "
-            "those of comparison practices (larger practices vary less by chance: some can stay hidden)"
-        )
-    else:
-        told = f"The effects of single practices differ, with a standard deviation of {_value(spread)}"
-    return [f"{told}. In one further practice of this kind an effect from {_ends(further)} is expected."]
+        return [
+            "The changes of programme practices vary no more than those of comparison practices, so that the "
+            f"standard deviation of effects is estimated as {_value(spread)}. That does not show that "
+            "effects are equal: they may differ by as much as this interval says, and larger practices vary "
+            "less by chance, which hides some. What to expect in a further practice these data do not say."
+        ]
+    shown = "differ" if spread.conf_low > 0 else "are estimated to differ"
+    return [
+        f"The effects of single practices {shown}, with a standard deviation of {_value(spread)}. In one "
+        f"further practice of this kind an effect from {_ends(further)} is expected, somewhat wider still "
+        "because that standard deviation is itself an estimate."
+    ]
 
 
 def _leave_one_out(page: Page, key: str, one: ReadSet) -> list[str]:

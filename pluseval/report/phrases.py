@@ -13,8 +13,8 @@ PHRASES: dict[str, dict[str, Any]] = {
             "{label} is not worse by the margin of {margin} fixed in the plan, {than}: {value}{interval}."
         ),
         "equivalent": (
-            "{label} is equivalent, {than}: any difference is smaller than the margin of {margin} fixed "
-            "in the plan: {value}{interval}."
+            "{label} is equivalent within the margin of {margin} fixed in the plan, {than}: {value}{interval}"
+            "; the {inside}, by which equivalence is judged, lies within the margin on both sides."
         ),
         "worse": (
             "{label} is worse, {than}; a loss beyond the margin of {margin} fixed in the plan is not "
@@ -42,6 +42,10 @@ PHRASES: dict[str, dict[str, Any]] = {
         "any_rise": "any rise",
         "rules_out": "The interval rules out {what}.",
         "rules_out_nothing": "The interval is unbounded and rules out nothing.",
+        "outside": (
+            "The plain difference lies outside this interval, which allows for what that difference holds "
+            "besides (list size, say): the interval is the part to read."
+        ),
         "small_loss": "The difference itself is on the unfavourable side, within that margin.",
         "and": " and ",
         "rests_on_two": "Rests on {programme} programme and {comparison} comparison practices.",
@@ -52,24 +56,24 @@ PHRASES: dict[str, dict[str, Any]] = {
         "rests_on_one": "Rests on {programme} programme practices, without comparison.",
         "rests_on_units": "Rests on {units} independent units.",
         "chance_rare": (
-            "If there were no effect, a difference this large would appear by chance in fewer than 1 of "
-            "1,000 such studies."
+            "If there were no effect and what the procedure assumes held, a difference at least this large, "
+            "up or down, would appear by chance in fewer than 1 of 1,000 such studies."
         ),
         "chance_1000": (
-            "If there were no effect, a difference this large would appear by chance in about {times} of "
-            "1,000 such studies."
+            "If there were no effect and what the procedure assumes held, a difference at least this large, "
+            "up or down, would appear by chance in about {times} of 1,000 such studies."
         ),
         "chance_100": (
-            "If there were no effect, a difference this large would appear by chance in about {times} of "
-            "100 such studies."
+            "If there were no effect and what the procedure assumes held, a difference at least this large, "
+            "up or down, would appear by chance in about {times} of 100 such studies."
         ),
         "if_loss_rare": (
-            "If the true change were a loss as large as the margin, a result this favourable would appear by "
-            "chance in fewer than 1 of 1,000 such studies."
+            "If the true change were a loss as large as the margin, a result at least this favourable would "
+            "appear by chance in fewer than 1 of 1,000 such studies."
         ),
         "if_loss": (
-            "If the true change were a loss as large as the margin, a result this favourable would appear by "
-            "chance in about {times} of 1,000 such studies."
+            "If the true change were a loss as large as the margin, a result at least this favourable would "
+            "appear by chance in about {times} of 1,000 such studies."
         ),
         "region_caveat": (
             "This is the whole region, of whose inhabitants a minority was in a PlusPraktijk, in years when "
@@ -90,8 +94,8 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "data_are": "These numbers are {label}.",
         "whole_shown": (
-            "The programme's hypothesis is supported: costs are lower, and health and experience "
-            "are not worse."
+            "The programme's hypothesis is supported, in that each of its parts passed its own test: costs "
+            "are lower, and health and experience are not worse; each as far as its own comparison goes."
         ),
         "whole_not_shown": (
             "The programme's hypothesis (lower costs, with health and experience not worse) is not "
@@ -136,9 +140,9 @@ PHRASES: dict[str, dict[str, Any]] = {
             "{value}{interval}."
         ),
         "equivalent": (
-            "{label}: gelijkwaardig, {than}: een eventueel verschil is kleiner dan de in het plan "
-            "vastgelegde marge "
-            "van {margin}: {value}{interval}."
+            "{label}: gelijkwaardig binnen de in het plan vastgelegde marge van {margin}, {than}: "
+            "{value}{interval}; het {inside}, waarnaar gelijkwaardigheid wordt beoordeeld, ligt aan beide "
+            "kanten binnen de marge."
         ),
         "worse": (
             "{label}: slechter, {than}; een verlies groter dan de in het plan vastgelegde marge van "
@@ -167,6 +171,10 @@ PHRASES: dict[str, dict[str, Any]] = {
         "any_rise": "elke stijging",
         "rules_out": "Het interval sluit {what} uit.",
         "rules_out_nothing": "Het interval is onbegrensd en sluit niets uit.",
+        "outside": (
+            "Het gewone verschil ligt buiten dit interval, dat rekening houdt met wat er nog meer in dat "
+            "verschil zit (praktijkgrootte bijvoorbeeld): het interval telt."
+        ),
         "small_loss": "Het verschil zelf ligt aan de ongunstige kant, binnen die marge.",
         "and": " en ",
         "rests_on_places": (
@@ -176,27 +184,27 @@ PHRASES: dict[str, dict[str, Any]] = {
         "rests_on_one": "Berust op {programme} programmapraktijken, zonder vergelijking.",
         "rests_on_units": "Berust op {units} onafhankelijke eenheden.",
         "chance_rare": (
-            "Als er geen effect was, zou een verschil van deze grootte door toeval in minder dan 1 "
-            "van de 1.000 "
-            "van zulke onderzoeken optreden."
+            "Als er geen effect was en klopte wat de methode aanneemt, zou een verschil van minstens deze "
+            "grootte, naar boven of beneden, door toeval in minder dan 1 van de 1.000 van zulke "
+            "onderzoeken optreden."
         ),
         "chance_1000": (
-            "Als er geen effect was, zou een verschil van deze grootte door toeval in ongeveer "
-            "{times} van de "
-            "1.000 van zulke onderzoeken optreden."
+            "Als er geen effect was en klopte wat de methode aanneemt, zou een verschil van minstens deze "
+            "grootte, naar boven of beneden, door toeval in ongeveer {times} van de 1.000 van zulke "
+            "onderzoeken optreden."
         ),
         "chance_100": (
-            "Als er geen effect was, zou een verschil van deze grootte door toeval in ongeveer "
-            "{times} van de "
-            "100 van zulke onderzoeken optreden."
+            "Als er geen effect was en klopte wat de methode aanneemt, zou een verschil van minstens deze "
+            "grootte, naar boven of beneden, door toeval in ongeveer {times} van de 100 van zulke "
+            "onderzoeken optreden."
         ),
         "if_loss_rare": (
-            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een zo gunstige uitkomst "
-            "door toeval in minder dan 1 op de 1.000 van zulke studies voorkomen."
+            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een minstens zo gunstige "
+            "uitkomst door toeval in minder dan 1 op de 1.000 van zulke studies voorkomen."
         ),
         "if_loss": (
-            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een zo gunstige uitkomst "
-            "door toeval in ongeveer {times} op de 1.000 van zulke studies voorkomen."
+            "Als er in werkelijkheid een verlies ter grootte van de marge was, zou een minstens zo gunstige "
+            "uitkomst door toeval in ongeveer {times} op de 1.000 van zulke studies voorkomen."
         ),
         "region_caveat": (
             "Dit is de hele regio, waarvan een minderheid van de inwoners bij een PlusPraktijk stond "
@@ -218,8 +226,9 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "data_are": "Deze cijfers zijn {label}.",
         "whole_shown": (
-            "De hypothese van het programma wordt gesteund: de kosten zijn lager, en gezondheid en ervaren "
-            "kwaliteit zijn niet slechter."
+            "De hypothese van het programma wordt gesteund, in die zin dat elk onderdeel zijn eigen toets "
+            "doorstond: de kosten zijn lager, en gezondheid en ervaren kwaliteit zijn niet slechter; elk "
+            "voor zover de eigen vergelijking reikt."
         ),
         "whole_not_shown": (
             "De hypothese van het programma (lagere kosten, terwijl gezondheid en ervaren kwaliteit niet "

@@ -50,7 +50,7 @@ def _tests(estimate: Estimate) -> list[dict[str, Any]]:
     if estimate.margin is None or estimate.test is None:
         return []
     if estimate.scale == "ratio":
-        values = (1 / (1 + estimate.margin), 1 + estimate.margin)
+        values = (1 / estimate.margin, estimate.margin)
     else:
         values = (-estimate.margin, estimate.margin)
     return [{"value": value, "p_value": estimate.p_at(value)} for value in values]

@@ -144,7 +144,8 @@ def verdict(
     hypothesis : {"superiority", "noninferiority", "description"}
         What the plan says is tested.
     margin : float, optional
-        In the unit of the number (for a ratio: as a part, 0.05 for 5 %); the estimate's own by default.
+        In the unit of the number (for a ratio: as a part, 0.05 for 5 %); the estimate's own by default (which
+        for a ratio is itself a ratio, 1.05).
     alpha : float
         Two-sided error rate.
     set_name : str
@@ -162,7 +163,7 @@ def verdict(
     Piaggio et al. (2012), CONSORT for non-inferiority and equivalence trials, doi 10.1001/jama.2012.87802.
     """
     if margin is None and number is not None:
-        margin = number.margin
+        margin = _own_margin(number)
     if hypothesis != "noninferiority" or number is not None:
         _check(hypothesis, margin, alpha)
     if number is None or (
@@ -183,7 +184,7 @@ def verdict(
         margin=margin,
         equivalence_low=tost_low,
         equivalence_high=tost_high,
-        favourable=_favourable(number),
+        favourable=_favourable(number, (low, high)),
         set_name=set_name,
         term=number.term,
         source_kind=number.source.kind,
@@ -266,6 +267,11 @@ def _check(hypothesis: str, margin: float | None, alpha: float) -> None:
         raise PlanError("non-inferiority needs a margin, fixed in the plan before the data are seen")
 
 
+def _own_margin(number: Any) -> float | None:
+    """The estimate's own margin in the unit of verdicts: estimators take 1.05 for 5 % of a ratio."""
+    return number.margin - 1 if number.scale == "ratio" and number.margin is not None else number.margin
+
+
 def _bounds(number: Any, margin: float) -> tuple[float, float]:
     """The margin on both sides of no effect; on the ratio scale symmetric in logarithms."""
     if number.scale == "ratio":
@@ -273,10 +279,20 @@ def _bounds(number: Any, margin: float) -> tuple[float, float]:
     return number.null - margin, number.null + margin
 
 
-def _favourable(number: Any) -> bool | None:
+def _below(number: Any, value: float, interval: tuple[float, float]) -> bool:
+    """On which side of a value the evidence lies: that of the interval, where it excludes the value.
+
+    Within strata a test allows for what the plain difference contains, so that the interval need not hold the
+    difference, and can lie on the other side of the value: then the interval decides, as the test does.
+    """
+    low, high = interval
+    return high < value if low > value or high < value else number.estimate < value
+
+
+def _favourable(number: Any, interval: tuple[float, float]) -> bool | None:
     if number.scale == "level" or number.estimate == number.null:
         return None
-    return (number.estimate < number.null) == (number.measure.better == "lower")
+    return _below(number, number.null, interval) == (number.measure.better == "lower")
 
 
 def _equivalence_interval(number: Any, margin: float | None, alpha: float) -> tuple[float, float]:
@@ -300,7 +316,7 @@ def _key(
         return "described"
     low, high = interval
     null, lower_better = number.null, number.measure.better == "lower"
-    direction = "lower" if number.estimate < null else "higher"
+    direction = "lower" if _below(number, null, interval) else "higher"
     if hypothesis in ("superiority", "description") or margin is None:
         excluded = low > null or high < null
         shown = excluded if math.isnan(number.p_value) else number.p_value <= alpha
@@ -397,6 +413,12 @@ def _sentence(found: Verdict, number: Any, lang: str) -> str:
         than=_compared_with(number, lang),
         margin="",
     )
+    if found.key == "equivalent":
+        fields["inside"] = words["interval"].format(
+            level=format_number(100 * (1 - 2 * found.alpha), 0, lang=lang),
+            low=format_number(found.equivalence_low, decimals_of(number), lang=lang),
+            high=format_number(found.equivalence_high, decimals_of(number), lang=lang),
+        )
     if found.margin is not None:
         fields["margin"] = (
             f"{format_number(100 * found.margin, 1, lang=lang)} %"
@@ -407,6 +429,8 @@ def _sentence(found: Verdict, number: Any, lang: str) -> str:
     text = words[key].format(**fields)
     if found.key not in ("described", "not_testable"):
         text += " " + _ruled_out(found, number, lang)
+        if number.estimate < found.conf_low or number.estimate > found.conf_high:
+            text += " " + words["outside"]
     if found.key in ("not_worse", "equivalent") and _excludes_null_badly(found, number):
         text += " " + words["small_loss"]
     if number.counts.of == "municipalities" and number.scale != "level":
@@ -437,8 +461,8 @@ def _p_at_loss(found: Verdict, number: Any) -> float | None:
         two_sided = number.p_at(loss)
     except DesignError:
         return None
-    beyond = (number.estimate > loss) == (number.measure.better == "higher")
-    return two_sided / 2 if beyond else 1 - two_sided / 2
+    worse = _below(number, loss, (found.conf_low, found.conf_high)) == (number.measure.better == "higher")
+    return 1 - two_sided / 2 if worse else two_sided / 2
 
 
 def _how_sure(found: Verdict, number: Any, lang: str) -> str:

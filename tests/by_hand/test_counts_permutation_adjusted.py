@@ -55,6 +55,24 @@ def test_units_of_exposure_and_scale_of_a_covariate_change_nothing():
     assert other.p_value() == one.p_value()
 
 
+def test_an_interval_with_equal_tails_may_lie_wholly_beside_the_estimate():
+    """Larger practices take part and fall by themselves; within strata of them those that took part rose."""
+    rng = np.random.default_rng(5)
+    treated = np.repeat([1, 0, 1, 0], [8, 8, 1, 23])
+    strata = np.repeat([1, 0], [16, 24])
+    change = 0.12 * treated - 0.6 * strata + rng.normal(0, 0.03, 40)
+    counts = np.column_stack([np.full(40, 300.0), 300 * np.exp(change)])
+    test = adjusted_rate_permutation(
+        counts, np.full((40, 2), 1000.0), treated, rng.normal(size=40), strata=strata, draws=199, seed=2
+    )
+    found = test.conf_int(0.95, tails="equal")
+    assert test.ratio < 1 < found.low < np.exp(0.12) < found.high
+    assert found.bounded and found.connected
+    for end, side in ((found.low, "greater"), (found.high, "less")):
+        assert test.p_value(end, alternative=side) == pytest.approx(0.03)
+        assert test.p_value(end, alternative=side) > 0.025
+
+
 @pytest.fixture(scope="module")
 def drawn():
     rng = np.random.default_rng(3)

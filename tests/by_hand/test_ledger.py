@@ -241,7 +241,7 @@ def told(made, identity, *sets):
     ("value", "se", "said"),
     [
         (0.0, 0.026, "inconclusive"),
-        (0.0, 0.012, "smaller than the margin of 0.030 points"),
+        (0.0, 0.012, "equivalent within the margin of 0.030 points"),
         (0.02, 0.012, "not worse by the margin of 0.030 points"),
     ],
 )

@@ -82,6 +82,32 @@ def test_superiority_follows_the_procedures_own_p_value(made):
     assert verdict(made.estimate(-2.4, 1.0, p_value=math.nan), hypothesis="superiority").key == "lower"
 
 
+def test_a_difference_outside_its_interval_is_read_by_the_interval(made):
+    """Within strata a test can find a rise where the plain difference, which holds more, is a fall."""
+    one = made.estimate(-1.2, 1.0, measure=made.COST, p_value=0.002, conf_low=1.0, conf_high=1.4)
+    found = verdict(one, hypothesis="superiority")
+    assert (found.key, found.favourable) == ("higher", False)
+    for lang in ("en", "nl"):
+        assert PHRASES[lang]["outside"] in found.sentence(lang)
+        assert PHRASES[lang]["outside"] not in verdict(
+            made.estimate(-1.2, 0.5), hypothesis="superiority"
+        ).sentence(lang)
+
+
+def test_an_estimate_of_a_ratio_brings_its_margin_as_a_ratio(made):
+    one = made.estimate(1.0, 0.03, measure=made.COST, scale="ratio", margin=1.05)
+    own = verdict(one, hypothesis="noninferiority")
+    assert own.margin == pytest.approx(0.05) and own.key == "inconclusive"
+    assert own.key == verdict(one, hypothesis="noninferiority", margin=0.05).key
+
+
+def test_equivalence_is_told_by_the_interval_that_shows_it(made):
+    said = verdict(
+        made.estimate(0.10, 0.055, measure=made.GRADE), hypothesis="noninferiority", margin=0.2
+    ).sentence()
+    assert "rise of more than 0.21" in said and "the 90% interval 0.01 to 0.19" in said
+
+
 def test_no_change_is_never_said_without_a_margin(made):
     found = verdict(made.estimate(0.0, 1.0), hypothesis="superiority")
     assert "no difference shown" in found.sentence()

@@ -11,9 +11,11 @@ from pluseval.errors import DesignError
 from pluseval.estimate.did import did
 from pluseval.estimate.inference import OLS, ClusterRobust, Welch
 from pluseval.estimate.inference_resampling import Permutation, SignFlip, WildBootstrap
+from pluseval.estimate.margin import noninferiority, one_sided
 from pluseval.estimate.ratio import rate_ratio_did
 from pluseval.estimate.staggered import staggered_did
 from pluseval.numerics.staggered_permutation import staggered_permutation_test
+from pluseval.report.words import verdict
 
 COST = Measure("cost", "cost", "kosten", "EUR", "euro", "EUR", "euro", "lower", additive=True)
 PERIODS = np.arange(2013, 2020)
@@ -181,3 +183,30 @@ def test_equal_tails_reject_exactly_what_their_interval_leaves_out():
     assert (found.p_value <= 0.05) == (not found.conf_low <= 0 <= found.conf_high)
     symmetric = did(frame, inference=Permutation(draws=999, seed=3), **years)
     assert found.estimate == symmetric.estimate and found.conf_low != symmetric.conf_low
+
+
+def test_a_one_sided_p_follows_the_test_where_the_estimate_lies_beside_its_interval():
+    """Most who take part are of the stratum that falls; within strata they rise, and so says the test."""
+    rng = np.random.default_rng(2)
+    treated, south = np.repeat([1, 0, 1, 0], [8, 8, 1, 23]), np.repeat([1, 0], [16, 24])
+    after = 100 + 12 * treated - 60 * south + rng.normal(0, 3, 40)
+    data = pd.DataFrame(
+        {
+            "practice": np.tile([f"P{i:02d}" for i in range(40)], 2),
+            "year": np.repeat([2015, 2017], 40),
+            "entry": np.tile(2016 * treated, 2),
+            "cost": np.concatenate([np.full(40, 100.0), after]),
+            "region": np.tile(np.where(south, "Zuid", "Noord"), 2),
+        }
+    )
+    frame = AnalysisFrame.from_pandas(
+        data, unit="practice", period="year", y="cost", entry="entry", measure=COST, covariates=("region",)
+    )
+    how = Permutation(draws=199, seed=3, strata="region", tails="equal")
+    found = did(frame, inference=how, margin=5.0)
+    assert found.estimate < 0 < found.conf_low
+    assert any("outside its interval" in note for note in found.notes)
+    assert one_sided(found, 0.0, "greater") < 0.025 and one_sided(found, 0.0, "less") > 0.975
+    worse = noninferiority(found)
+    assert not worse.passes and worse.p_value > 0.025
+    assert verdict(found, hypothesis="superiority").key == "higher"
