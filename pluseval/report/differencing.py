@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 _PERIOD = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -87,6 +91,47 @@ def revealed(one: Presence, other: Presence, *, min_practices: float, min_person
         if 0 < abs(one.persons - other.persons) < min_persons:
             return PERSONS
     return None
+
+
+def nested(one: str, other: str) -> bool:
+    """Whether one measure counts a part of what the other does, as their keys say.
+
+    Examples
+    --------
+    >>> nested("referral_percentage", "referral_percentage_all")
+    True
+    >>> nested("cost_msz_eur", "cost_total_eur")
+    False
+    """
+    return one.startswith(f"{other}_") or other.startswith(f"{one}_")
+
+
+def leaves_few_alone(sets: Iterable[frozenset], *, min_practices: float) -> bool:
+    """Whether sums and differences of the totals of sets of practices leave fewer than the minimum alone.
+
+    No two of the sets need be close: two that overlap in a pair give it away beside the total of all.
+
+    Examples
+    --------
+    >>> a, b = frozenset(range(20)), frozenset(range(18, 56))
+    >>> leaves_few_alone([a, b], min_practices=6), leaves_few_alone([a, b, a | b], min_practices=6)
+    (False, True)
+    """
+    known = sorted({one for one in sets if one}, key=lambda one: (len(one), sorted(map(str, one))))
+    parts = Counter(tuple(unit in one for one in known) for unit in frozenset().union(*known))
+    if not known or min(parts.values()) >= min_practices:
+        return False  # every combination is made of these parts
+    sizes = np.array(list(parts.values()))
+    inside = np.array(list(parts), dtype=float).T
+    rank = np.linalg.matrix_rank(inside)
+    small = [n for n in range(sizes.size) if sizes[n] < min_practices]
+    for count in range(1, len(small) + 1):
+        found = [g for g in itertools.combinations(small, count) if sizes[list(g)].sum() < min_practices]
+        if not found:
+            return False
+        if any(np.linalg.matrix_rank(np.delete(inside, group, axis=1)) < rank for group in found):
+            return True
+    return False
 
 
 def _between(one: int, members: frozenset, other: int, others: frozenset) -> int:

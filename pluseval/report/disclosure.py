@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import InitVar, dataclass, field, replace
 
-from pluseval.data.frame import Loss
 from pluseval.errors import DesignError, DisclosureError
-from pluseval.estimate.result import Cell, Counts, Estimate, EstimateSet, Year
+from pluseval.estimate.result import Cell, Estimate, EstimateSet
 from pluseval.report.differencing import PRACTICES as BETWEEN_PRACTICES
-from pluseval.report.differencing import Key, Presence, presences, revealed
+from pluseval.report.differencing import Key, Presence, leaves_few_alone, nested, presences, revealed
+from pluseval.report.small_counts import without_small_counts
 
 _GATE = object()  # held by release alone: without it a Released cannot be made
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
@@ -30,7 +30,6 @@ DIFFERENCE_PERSONS = "differencing: fewer persons than the minimum lie between t
 JOINT = "joint test over a suppressed estimate"
 COMPLEMENT = "complementary: with the others it would reveal a suppressed share of the same whole"
 UNKNOWN = " (unknown)"
-_COUNTED = re.compile(r"(?<![\d.,-])(\d+)(?= (?:programme |comparison )?(?:practices?|persons?)\b)")
 
 
 @dataclass(frozen=True)
@@ -229,6 +228,7 @@ class _Seen:
     """What was released so far, per measure, group and single year: what a reader can subtract."""
 
     released: dict[Key, set[Presence]] = field(default_factory=dict)
+    sets: dict[tuple[Key, str], set[frozenset]] = field(default_factory=dict)
 
     def differencing(self, estimate: Estimate, rules: DisclosureRules) -> str | None:
         """The rule by which an estimate, beside what is out already, reveals a subgroup."""
@@ -238,11 +238,38 @@ class _Seen:
                 found = revealed(one, other, **least)
                 if found is not None:
                     return DIFFERENCE_PRACTICES if found == BETWEEN_PRACTICES else DIFFERENCE_PERSONS
+            if rules.min_persons and any(self._few_persons(key, one, rules.min_persons)):
+                return DIFFERENCE_PERSONS
+        for place, further in _sets(estimate).items():
+            known = self.sets.get(place, set())
+            if not further <= known and leaves_few_alone(known | further, min_practices=rules.min_practices):
+                return DIFFERENCE_PRACTICES
         return None
+
+    def _few_persons(self, key: Key, one: Presence, least: int) -> Iterator[bool]:
+        """Whether few persons are counted by the one and not by the other of two nested measures."""
+        for other_key, others in self.released.items():
+            if other_key[1:] != key[1:] or not nested(other_key[0], key[0]):
+                continue
+            for other in others:
+                if one.persons is not None and other.persons is not None and not (one.part or other.part):
+                    yield 0 < abs(one.persons - other.persons) < least
 
     def add(self, estimate: Estimate) -> None:
         for key, one in presences(estimate.measure.key, estimate.counts.cells):
             self.released.setdefault(key, set()).add(one)
+        for place, further in _sets(estimate).items():
+            self.sets.setdefault(place, set()).update(further)
+
+
+def _sets(estimate: Estimate) -> dict[tuple[Key, str], set[frozenset]]:
+    """The practices behind a number by name: of each single year, and of each window as a whole."""
+    found: dict[tuple[Key, str], set[frozenset]] = {}
+    for key, one in presences(estimate.measure.key, estimate.counts.cells):
+        for window, members in (("", one.members), (one.period, one.whole_members)):
+            if members:
+                found.setdefault((key, window), set()).add(members)
+    return found
 
 
 def _complement(one: EstimateSet, kept: list[Estimate], rules: DisclosureRules) -> list[Estimate]:
@@ -261,44 +288,6 @@ def _complement(one: EstimateSet, kept: list[Estimate], rules: DisclosureRules) 
             out.append(rest.pop(0))
             held.append(out[-1])
     return out
-
-
-def _without_small_counts(sets: list[EstimateSet], rules: DisclosureRules) -> list[EstimateSet]:
-    """Small counts become words, and counts that they could be subtracted from are rounded.
-
-    A loss of three persons is a cell of three persons, wherever it stands. Losses of one study add up to
-    its rows, so once one is small all are rounded to the minimum of persons. What the gate alone needed, the
-    practices by name and the single years of a practice that lacks one, stays inside.
-    """
-    least = rules.min_persons
-    small = any(0 < (x.least or x.count) < least for s in sets for e in s.estimates for x in e.losses)
-    return [replace(s, estimates=tuple(_told(e, rules, rounded=small) for e in s.estimates)) for s in sets]
-
-
-def _told(estimate: Estimate, rules: DisclosureRules, *, rounded: bool) -> Estimate:
-    least = rules.min_persons
-    few = [loss for loss in estimate.losses if 0 < loss.count < least]
-    kept: tuple[Loss, ...] = tuple(loss for loss in estimate.losses if loss not in few)
-    notes = tuple(_COUNTED.sub(lambda n: _few(n, rules.min_practices), note) for note in estimate.notes)
-    notes += tuple(f"fewer than {least} lost: {loss.reason}" for loss in few)
-    if rounded and kept:
-        exact = kept
-        kept = tuple(replace(loss, count=least * round(loss.count / least)) for loss in kept)
-        if kept != exact:
-            notes += (f"losses are rounded to multiples of {least}, as a small one is not shown",)
-    cells = tuple(replace(c, members=frozenset(), years=_shown(c, rules)) for c in estimate.counts.cells)
-    counts: Counts = replace(estimate.counts, cells=cells)
-    return replace(estimate, losses=kept, notes=notes, counts=counts)
-
-
-def _few(count: re.Match[str], least: int) -> str:
-    return f"fewer than {least}" if 0 < int(count[1]) < least else count[0]
-
-
-def _shown(cell: Cell, rules: DisclosureRules) -> tuple[Year, ...]:
-    if any(0 < cell.practices - year.practices < rules.min_practices for year in cell.years):
-        return ()
-    return tuple(replace(year, members=frozenset()) for year in cell.years)
 
 
 def _as_set(item: Estimate | EstimateSet) -> EstimateSet:
@@ -385,5 +374,5 @@ def release(
             held.extend(Suppressed(one.name, joint.name, JOINT) for joint in one.joint)
         if kept:
             out.append(replace(one, estimates=tuple(kept), joint=one.joint if whole else ()))
-    out = _without_small_counts(out, rules)
+    out = without_small_counts(out, min_persons=rules.min_persons, min_practices=rules.min_practices)
     return Released(sets=tuple(out), suppressed=tuple(held), rules=rules, gate=_GATE)

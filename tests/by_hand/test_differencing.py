@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from pluseval.estimate.staggered import staggered_did
 from pluseval.estimate.sun_abraham import sun_abraham
 from pluseval.pipeline.run import _without_small_counts as without_small_counts
 from pluseval.report import disclosure as gate
-from pluseval.report.differencing import PERSONS, PRACTICES, presences, revealed
+from pluseval.report.differencing import PERSONS, PRACTICES, leaves_few_alone, presences, revealed
 from pluseval.report.disclosure import DisclosureRules, release
 from pluseval.report.record import set_record
 
@@ -207,6 +208,48 @@ def test_equal_counts_of_other_practices_are_told_apart():
     assert [s.rule for s in release(sets, RULES).suppressed] == [gate.DIFFERENCE_PRACTICES]
 
 
+def test_three_sets_of_practices_do_not_give_away_the_few_in_two_of_them():
+    """No two of them differ by few; the totals of two less that of all leave the practices in both."""
+    frame = frame_of(panel((10, 4)))
+    ask = {"inference": OLS(), "windows": WINDOWS}
+    all_and_two = (range(24), range(20), [*range(14), *range(19, 24)])  # one of the others is in both
+    sets = [
+        EstimateSet(f"of_{len(own)}", "set", (did(frame.keep_clusters(list(own)), **ask),))
+        for own in all_and_two
+    ]
+    assert not release(sets[1:], FOUR).suppressed
+    held = release(sets, FOUR).suppressed
+    assert [(s.name, s.rule) for s in held] == [("of_19", gate.DIFFERENCE_PRACTICES)]
+
+
+@pytest.mark.parametrize(
+    ("sets", "alone"),
+    [
+        ([range(14)], False),
+        ([range(14), range(8)], False),
+        ([range(14), range(9)], True),  # five are left
+        ([range(8), range(7, 14)], False),  # without the total of all the one in both does not follow
+        ([range(14), range(8), range(6, 14)], True),  # the two in both
+        ([range(18), range(6), range(6, 12), range(12, 18)], False),
+        ([range(12), range(6, 18), range(12, 24), [*range(6), *range(18, 24)]], False),
+        ([range(20), range(2, 8), range(8, 14), range(14, 20)], True),  # three parts less than all
+    ],
+)
+def test_what_sums_and_differences_of_sets_leave_alone(sets: list, alone: bool):
+    assert leaves_few_alone(map(frozenset, sets), min_practices=6) is alone
+
+
+def test_a_part_of_a_measure_by_few_persons_is_held_back(made):
+    """Referrals with and without those to another place: the few who were sent to that place alone."""
+    wider = replace(made.REFERRALS, key=f"{made.REFERRALS.key}_all")
+    sets = [
+        EstimateSet(name, name, (made.estimate(measure=measure, evidence=made.counts(made.cell(persons=n))),))
+        for name, measure, n in (("some", made.REFERRALS, 900), ("all", wider, 907), ("more", wider, 930))
+    ]
+    held = release(sets, RULES).suppressed
+    assert [(s.name, s.rule) for s in held] == [("all", gate.DIFFERENCE_PERSONS)]
+
+
 def test_no_practice_is_named_by_what_was_released():
     (one,) = release([did(frame_of(panel((10, 4))), inference=OLS(), windows=WINDOWS)], RULES)
     cells = one.estimates[0].counts.cells
@@ -286,6 +329,32 @@ def test_a_small_loss_does_not_follow_from_the_others(made):
     assert {loss.count for s in released for e in s for loss in e.losses} == {1_230}
     alone = release([made.estimate(losses=(Loss("no answer", 1_234),))], RULES)
     assert [loss.count for s in alone for e in s for loss in e.losses] == [1_234]
+
+
+def test_persons_left_after_a_small_loss_are_not_told_beside_all_who_answered(made):
+    """448 questionnaires came back and seven lacked an item: 441 beside 448 would tell of seven."""
+    back = replace(made.GRADE, key="response")
+    seven, forty = (Loss("without a grade", n) for n in (7, 40))
+
+    def level(measure: Measure, period: str, persons: int, *losses: Loss):
+        evidence = made.counts(made.cell("comparison", period, persons, 20))
+        return made.estimate(term=period, measure=measure, evidence=evidence, losses=losses)
+
+    both = made.counts(made.cell("comparison", "2018", 441, 20), made.cell("comparison", "2019", 437, 20))
+    change = made.estimate(measure=made.GRADE, evidence=both, losses=(Loss("without a grade", 47, least=7),))
+    levels = [level(made.GRADE, "2018", 441, seven), level(made.GRADE, "2019", 437, forty)]
+    sets = [
+        EstimateSet("change", "change", (change,)),
+        EstimateSet("levels", "levels", tuple(levels)),
+        EstimateSet("response", "response", (level(back, "2018", 448), level(back, "2019", 477))),
+    ]
+    persons = [[c.persons for e in s for c in e.counts.cells] for s in release(sets, RULES)]
+    assert persons == [[448, 437], [448, 437], [448, 477]]
+    (alone,) = release(sets[:1], RULES)["change"]  # which of both years lost the seven is not known
+    assert [c.persons for c in alone.counts.cells] == [None, None]
+    of_practices = replace(change, losses=(Loss("practices without a value in both periods", 2),))
+    (plain,) = release([of_practices], RULES)
+    assert [c.persons for c in plain.estimates[0].counts.cells] == [441, 437]
 
 
 @pytest.mark.parametrize(
