@@ -123,7 +123,7 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure("sdid_placebo", "synthetic DiD, placebo standard error, normal", "synthetic", False),
     Procedure("sdid_jackknife", "synthetic DiD, jackknife standard error, normal", "synthetic", False),
     Procedure(
-        "sdid_permutation", "synthetic DiD, studentised, entries permuted (99 draws)", "synthetic_permutation",
+        "sdid_permutation", "synthetic DiD, studentised, entries permuted, 99 draws", "synthetic_permutation",
         False,
     ),
     Procedure("cs_analytic", "Callaway-Sant'Anna, analytic, normal", "staggered"),

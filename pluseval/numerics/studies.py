@@ -221,8 +221,8 @@ class Permutations:
                 n0=parts.n0[:, d],
                 n1=-parts.n1[:, 0],
                 d0=parts.d0[:, d],
-                d1=none if self.coefficient else -parts.d1[:, d],
-                d2=none if self.coefficient else parts.d2[:, 0],
+                d1=none if parts.d1 is None else -parts.d1[:, d],
+                d2=none if parts.d2 is None else parts.d2[:, 0],
                 added=self.added,
             )
             for d in range(left.shape[1])
