@@ -20,12 +20,11 @@ import numpy as np
 import analyses
 from analyses.calibration_cells import Cell
 from analyses.calibration_families import run_family
-from analyses.calibration_found import Found
+from analyses.calibration_found import ALPHA, Found
 from pluseval.errors import NotFoundError
 from pluseval.report.manifest import hash_code, hash_json
 
 SEED = 20160601  # start of the first batch; fixed before the first full calibration
-ALPHA = 0.05
 SIZES = {"mixed": 100, "gee": 100, "serial": 100, "synthetic": 100, "synthetic_permutation": 50}  # the slow
 FEWER = {"synthetic": 2, "synthetic_permutation": 5}  # times fewer studies than of the other slow ones
 SIZE = 500

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyses.calibration_cells import Cell, Drawn
-from analyses.calibration_found import DRAWS, Found, listed, of_t, widths
+from analyses.calibration_found import ALPHA, DRAWS, Found, listed, of_t, widths
 from analyses.calibration_procedures import PERMUTATIONS, PermutationChoice
 from pluseval.errors import DesignError
 from pluseval.numerics.assign import assignments, quantile_strata, require_attainable
@@ -24,7 +24,6 @@ from pluseval.numerics.studies import (
 )
 from pluseval.numerics.wild import wild_bootstrap
 
-ALPHA = 0.05
 WEBB = np.sqrt([1.5, 1.0, 0.5])
 
 

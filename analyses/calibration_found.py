@@ -12,6 +12,7 @@ from pluseval.numerics.invert import Interval
 from pluseval.numerics.studies import TTests
 
 DRAWS = 1_999
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)

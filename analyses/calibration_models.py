@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyses.calibration_cells import Cell, Drawn
-from analyses.calibration_found import DRAWS, Found, listed, of_t
+from analyses.calibration_found import ALPHA, DRAWS, Found, listed, of_t, widths
 from analyses.calibration_outcomes import RATE
 from pluseval.errors import DesignError
-from pluseval.numerics.assign import assignments
+from pluseval.numerics.assign import assignments, require_attainable
 from pluseval.numerics.gee import gee
 from pluseval.numerics.mixed import mixed_model
 from pluseval.numerics.mixed_inference import kenward_roger, satterthwaite
@@ -57,7 +57,7 @@ def marginal(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tu
         yield name, of_t(TTests(*np.array(rows).T), cell, intervals)
 
 
-def counts(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tuple[str, Found]]:
+def counts(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tuple[str, Found | str]]:
     """Ratios of rate ratios of counts with exposure.
 
     The effects are the factors that make the cell's effects of a rate of 34 per 100; widths are those of the
@@ -69,20 +69,25 @@ def counts(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tupl
     exposures = np.column_stack([design.list_size, design.list_size])
     tested = [_multiplied(drawn.counts, design.treated, 1 + effect / RATE) for effect in cell.tested]
     group = design.treated.astype(int)
+    alone = RateStudies(exposures, design.treated, group[None])
+    for name, kind in (("ppml_cr1", "CR1"), ("ppml_cr2_bm", "CR2")):
+        found = [alone.tests(each, kind=kind) for each in tested]
+        p = np.stack([tests.p_values() for tests in found])
+        yield name, Found(p, RATE * _ratio_widths(found[0])[:intervals])
     for name, strata in (("rate_permutation", None), ("rate_permutation_tertiles", design.tertile)):
-        made = assignments(group, strata=strata, draws=DRAWS, seed=seed)
+        try:
+            made = assignments(group, strata=strata, draws=DRAWS, seed=seed)
+            require_attainable(made, ALPHA)
+        except DesignError as error:
+            yield name, str(error)
+            continue
         studies = RateStudies(exposures, design.treated, listed(made), added=not made.exact)
-        if strata is None:
-            for other, kind in (("ppml_cr1", "CR1"), ("ppml_cr2_bm", "CR2")):
-                found = [studies.tests(each, kind=kind) for each in tested]
-                p = np.stack([tests.p_values() for tests in found])
-                yield other, Found(p, RATE * _ratio_widths(found[0])[:intervals])
         p = np.stack([studies.p_values(each) for each in tested])
         ends = [
             rate_ratio_permutation(each, exposures, group, strata=strata, draws=DRAWS, seed=seed).conf_int()
             for each in drawn.counts[:intervals]
         ]
-        yield name, Found(p, RATE * np.array([end.high - end.low for end in ends]))
+        yield name, Found(p, RATE * widths(ends))
 
 
 def _rows_of(cell: Cell, drawn: Drawn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

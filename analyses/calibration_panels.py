@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from analyses.calibration_cells import Cell, Drawn, Panel
-from analyses.calibration_found import DRAWS, Found, listed, of_t, widths
+from analyses.calibration_found import ALPHA, DRAWS, Found, listed, of_t, widths
 from pluseval.errors import DesignError
-from pluseval.numerics.assign import assignments
+from pluseval.numerics.assign import assignments, require_attainable
 from pluseval.numerics.covariance import panel_gls
 from pluseval.numerics.panel_studies import Reassignments, two_way_t
 from pluseval.numerics.reassignment import callaway_santanna_map, imputation_map
@@ -87,29 +87,39 @@ def synthetic_permutation(cell: Cell, drawn: Drawn, seed: int, intervals: int) -
     yield "sdid_permutation", Found(np.array(p), np.empty(0))
 
 
-def staggered(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tuple[str, Found]]:
+def staggered(cell: Cell, drawn: Drawn, seed: int, intervals: int) -> Iterator[tuple[str, Found | str]]:
     """Estimators of staggered entry, with their own errors and with entries permuted."""
     y, calendar = _panel_of(cell, drawn)
     entry = cell.design.entries(calendar.batches)
     start = np.where(entry == 0, np.inf, entry)
     on = (calendar.periods >= start[:, None]).astype(float)
-    maps = {
-        "cs": callaway_santanna_map(start, periods=calendar.periods, comparison="never_treated"),
-        "imputation": imputation_map(start, periods=calendar.periods),
-    }
-    for among, strata in (("permutation", None), ("permutation_tertiles", cell.design.tertile)):
-        made = assignments(start, strata=strata, draws=DRAWS, seed=seed)
-        codes = listed(made)
-        for estimator, effect in maps.items():
-            tests = Reassignments(effect, made.observed.astype(int), codes, added=not made.exact)
-            if strata is None:
-                yield f"{estimator}_analytic", of_t(tests.analytic(y), cell, intervals)
-            if strata is None and estimator == "cs":
-                yield "sun_abraham", of_t(tests.sun_abraham(y), cell, intervals)
-            p = np.stack([tests.p_values(y + size * on) for size in cell.tested])
-            ends = [tests.resampling(rows, on).interval() for rows in y[:intervals]]
-            yield f"{estimator}_{among}", Found(p, widths(ends))
     yield "twfe_cr1", of_t(two_way_t(y, on, errors="CR1"), cell, intervals)
+    cs = callaway_santanna_map(start, periods=calendar.periods, comparison="never_treated")
+    maps = {"cs": cs, "imputation": imputation_map(start, periods=calendar.periods)}
+    observed = np.searchsorted(cs.cohorts, start)
+    for name, effect in maps.items():
+        alone = Reassignments(effect, observed, observed[None])
+        yield f"{name}_analytic", of_t(alone.analytic(y), cell, intervals)
+    for name, errors in (("sun_abraham", "CR1"), ("sun_abraham_cr2", "CR2")):
+        try:
+            tests = Reassignments(cs, observed, observed[None]).sun_abraham(y, errors=errors)
+        except DesignError as error:
+            yield name, str(error)
+            continue
+        yield name, of_t(tests, cell, intervals)
+    for among, strata in (("permutation", None), ("permutation_tertiles", cell.design.tertile)):
+        try:
+            made = assignments(start, strata=strata, draws=DRAWS, seed=seed)
+            require_attainable(made, ALPHA)
+        except DesignError as error:
+            yield from ((f"{name}_{among}", str(error)) for name in maps)
+            continue
+        codes = listed(made)
+        for name, effect in maps.items():
+            permuted = Reassignments(effect, observed, codes, added=not made.exact)
+            p = np.stack([permuted.p_values(y + size * on) for size in cell.tested])
+            ends = [permuted.resampling(rows, on).interval() for rows in y[:intervals]]
+            yield f"{name}_{among}", Found(p, widths(ends))
 
 
 def _panel_of(cell: Cell, drawn: Drawn) -> tuple[np.ndarray, Panel]:

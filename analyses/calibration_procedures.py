@@ -141,6 +141,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         "imputation (BJS), studentised, entries permuted within list-size tertiles", "staggered", False,
     ),
     Procedure("sun_abraham", "Sun-Abraham, CR1, t(G - 1)", "staggered", False),
+    Procedure("sun_abraham_cr2", "Sun-Abraham, CR2, Bell-McCaffrey", "staggered", False),
     Procedure("twfe_cr1", "plain two-way fixed effects, CR1, t(G - 1)", "staggered", False),
     Procedure(
         "single_t", "single arm, t", "single_arm", plan={"inference": {"procedure": "ols"}, "adjust": []}

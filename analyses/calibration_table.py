@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from analyses.calibration_blocks import ALPHA, SEED, Block, read_block
+from analyses.calibration_blocks import SEED, Block, read_block
 from analyses.calibration_cells import Cell
-from analyses.calibration_found import DRAWS
+from analyses.calibration_found import ALPHA, DRAWS
 from analyses.calibration_procedures import PROCEDURES, procedures_of
 from pluseval.errors import NotFoundError, PlanError
 from pluseval.report.manifest import environment

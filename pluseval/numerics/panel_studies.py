@@ -66,22 +66,45 @@ class Reassignments:
         estimates, variances = self._parts(self.observed[None], parts, centres, small_sample=False)
         return TTests(scale * estimates[0], scale * np.sqrt(variances[0]), np.inf)
 
-    def sun_abraham(self, y: np.ndarray) -> TTests:
-        """Sun and Abraham's overall effect, clustered by unit with (n-1)/(n-K) G/(G-1) and t(G - 1).
+    def sun_abraham(self, y: np.ndarray, *, errors: str = "CR1") -> TTests:
+        """Sun and Abraham's overall effect, clustered by unit; the shares of the cohorts count as known.
 
         On a complete panel it is Callaway and Sant'Anna's simple average against the never-treated, so that
-        ``effect`` must be of ``comparison="never_treated"``; the shares of the cohorts count as known.
+        ``effect`` must be of ``comparison="never_treated"``. The regression has coefficients for every cohort
+        and period: a unit's leverage is one over its cohort's units, and the cohorts' variances add up.
+
+        Parameters
+        ----------
+        y : (D, N, T) array
+        errors : {"CR1", "CR2"}
+            CR1 with (n-1)/(n-K) and t(G - 1), or CR2 with Bell-McCaffrey degrees of freedom.
+
+        Raises
+        ------
+        DesignError
+            Other errors, or CR2 with a cohort of one unit.
         """
+        counts = self.effect.counts.astype(float)
+        if errors not in ("CR1", "CR2"):
+            raise DesignError(f"errors are CR1 or CR2, found {errors!r}")
+        if errors == "CR2" and counts.min() < 2:
+            raise DesignError("a cohort of one unit has no variance between units; CR2 needs two")
         y = y - y.mean(axis=1, keepdims=True)
         own = np.einsum("dnt,nt->dn", y, self.effect.rows[self.observed])
-        scores = own.copy()
-        for cohort in range(self.effect.counts.size):
-            members = self.observed == cohort
-            scores[:, members] -= own[:, members].mean(axis=1, keepdims=True)
+        spread = np.zeros((counts.size, y.shape[0]))
+        for cohort in range(counts.size):
+            members = own[:, self.observed == cohort]
+            spread[cohort] = np.sum((members - members.mean(axis=1, keepdims=True)) ** 2, axis=1)
         _, G, T = y.shape
-        columns = T + (self.effect.counts.size - 1) * (T - 1)  # unit effects are nested in the clusters
+        if errors == "CR2":
+            expected = counts * np.sum(
+                self.effect.rows**2, axis=1
+            )  # of each cohort's variance, periods alike
+            df = expected.sum() ** 2 / np.sum(expected**2 / (counts - 1))
+            return TTests(own.sum(axis=1), np.sqrt(counts / (counts - 1) @ spread), df)
+        columns = T + (counts.size - 1) * (T - 1)  # unit effects are nested in the clusters
         factor = (G * T - 1) / (G * T - columns) * G / (G - 1)
-        return TTests(own.sum(axis=1), np.sqrt(factor * np.sum(scores**2, axis=1)), G - 1)
+        return TTests(own.sum(axis=1), np.sqrt(factor * spread.sum(axis=0)), G - 1)
 
     def resampling(self, y: np.ndarray, on: np.ndarray) -> Resampling:
         """The test of one panel ``y`` (N, T) at every trial effect, present where ``on`` (N, T) is 1."""

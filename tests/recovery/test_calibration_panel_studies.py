@@ -81,6 +81,19 @@ def test_sun_and_abrahams_average_is_that_of_their_regression(panels):
     assert found.estimates == pytest.approx([values[0] for _, values, _ in averages], rel=ROUNDING)
     assert found.std_errors == pytest.approx([np.sqrt(cov[0, 0]) for _, _, cov in averages], rel=ROUNDING)
     assert found.df == alone[0].fit.df
+    robust = _reassigned(_never_treated(entry), entry, strata).sun_abraham(y, errors="CR2")
+    cov = cluster_cov(alone[0].fit.fitted, alone[0].fit.cluster, kind="CR2")
+    contrast = np.where(alone[0].event_time >= 0, alone[0].share, 0.0)
+    contrast = np.concatenate([np.zeros(cov.coef.size - contrast.size), contrast / contrast.sum()])
+    assert robust.std_errors[0] == pytest.approx(cov.std_error(contrast), rel=1e-7)
+    assert robust.df == pytest.approx(cov.df(contrast), rel=1e-7)
+
+
+def test_a_cohort_of_one_unit_has_no_cr2(panels):
+    entry, y, _ = panels
+    alone = np.where(np.arange(G) == 0, 2.0, entry)
+    with pytest.raises(DesignError, match="cohort of one"):
+        _reassigned(_never_treated(alone), alone, None).sun_abraham(y, errors="CR2")
 
 
 @pytest.mark.parametrize("errors", ["independent", "CR1"])

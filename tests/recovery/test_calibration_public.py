@@ -85,6 +85,7 @@ def test_staggered_estimators():
             "imputation_permutation": imputation_did(frame, inference=replace(permuted, strata=None)),
             "imputation_permutation_tertiles": imputation_did(frame, inference=permuted),
             "sun_abraham": sun_abraham(frame, errors="CR1"),
+            "sun_abraham_cr2": sun_abraham(frame, errors="CR2"),
             "cs_permutation_tertiles": staggered_did(frame, comparison="never", inference=permuted),
         }
         for key, made in expected.items():

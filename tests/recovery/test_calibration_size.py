@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from analyses.calibration_blocks import ALPHA, Block
+from analyses.calibration_blocks import Block
 from analyses.calibration_cells import cells
 from analyses.calibration_families import run_family
+from analyses.calibration_found import ALPHA
 from analyses.calibration_procedures import PROCEDURES
 from analyses.calibration_table import primary_from, read_table
 
