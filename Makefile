@@ -24,8 +24,9 @@ lint: $(READY)  ## style, imports that point down, types of the public API
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-calibrate: $(READY)  ## measure the error rates of the procedures (STUDY=path OUT=path: on your own design)
+calibrate: $(READY)  ## measure error rates and detectable effects (STUDY=path OUT=path: on your own design)
 	$(BIN)/python -m analyses.calibration $(if $(STUDY),--study "$(STUDY)") $(if $(OUT),--out "$(OUT)")
+	$(BIN)/python -m analyses.detectable $(if $(STUDY),--study "$(STUDY)") $(if $(OUT),--out "$(OUT)")
 
 synthetic: $(READY)  ## remake the committed synthetic study
 	$(BIN)/pluseval synthesize synthetic_data --kind conditioned

@@ -14,6 +14,8 @@ from pluseval.pipeline.analyse import Analysis, analyse_question, estimate_of, f
 from pluseval.pipeline.plan import Outcome, Plan, Variation
 
 from .luck import p_values
+from .published_procedures import published_procedures
+from .specialties import specialty_effects
 
 MAIN = "referrals.percentage"
 
@@ -22,7 +24,10 @@ def analyse(study: Study, plan: Plan) -> Analysis:
     """Every planned estimate of this question, and the readings of claims C6 to C8."""
     found = analyse_question(study, plan, "referrals")
     main = next((o for o in plan.of_question("referrals") if o.key == MAIN), None)
-    if main is None or main.published is None or not study.has(main.table):
+    if main is None or not study.has(main.table):
+        return found
+    found += specialty_effects(study, main, plan)
+    if main.published is None:
         return found
     found += published_readings(study, main, plan)
     if study.source.synthetic and main.luck is not None and main.published.periods:
@@ -90,7 +95,7 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
         )
     except DesignError as reason:
         skipped.append(("referrals.pluspunt.effect", str(reason)))
-    return Analysis(tuple(sets), tuple(skipped))
+    return Analysis(tuple(sets), tuple(skipped)) + published_procedures(frame, outcome, plan)
 
 
 def replace_adjust(reading: Variation, adjust: tuple[str, ...]) -> Variation:

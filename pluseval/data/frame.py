@@ -9,11 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from pluseval.data.columns import as_entry, as_period, known_numbers
 from pluseval.data.source import Source
 from pluseval.errors import DesignError
 
 REQUIRED = ("unit", "cluster", "period", "entry", "numerator", "exposure", "persons")
 OPTIONAL = ("largest", "second")
+FINITE = "it must be finite: leave those rows out, and count them as losses"
+SMALLEST, LARGEST = 1e-30, 1e30  # of an outcome's own numbers: squares and products of them stay numbers
 PART_OF_GROUP = " (whole group; only some of its practices are used)"
 
 
@@ -56,6 +59,8 @@ class Measure:
     def __post_init__(self) -> None:
         if self.better not in ("lower", "higher"):
             raise DesignError(f"Measure.better is {self.better!r}; use 'lower' or 'higher'")
+        if not 0 < self.per < np.inf:
+            raise DesignError(f"Measure.per is {self.per!r}; a number above 0, as 100 for a percentage")
 
 
 @dataclass(frozen=True)
@@ -180,8 +185,8 @@ class AnalysisFrame:
         data : DataFrame
             One row per unit and period; the caller's data are not changed.
         unit, period, y, entry : str
-            Columns. ``period`` is an integer; ``entry`` the first treated period, NaN or 0 for never treated
-            (``gname`` of R's did). ``y`` is the outcome in the unit of ``measure``.
+            Columns. ``period`` is an integer; ``entry`` the first treated period, NaN, 0 or infinity for
+            never treated (``gname`` of R's did). ``y`` is the outcome in the unit of ``measure``.
         cluster : str, optional
             Column of the practice; ``unit`` by default.
         exposure : str, optional
@@ -195,30 +200,38 @@ class AnalysisFrame:
         Raises
         ------
         DesignError
-            If a column is absent, a unit-period is duplicated, a treatment switches off, or a covariate
-            varies within a cluster.
+            If a column is absent or holds no numbers, an outcome or an exposure is missing, a unit-period is
+            duplicated, a treatment switches off, or a covariate varies within a cluster.
         """
+        if not isinstance(data, pd.DataFrame):
+            raise DesignError(f"from_pandas: data is a {type(data).__name__}; give a pandas DataFrame")
         cluster = cluster or unit
         wanted = [unit, period, y, entry, cluster, exposure, persons, *covariates]
         missing = sorted({c for c in wanted if c is not None and c not in data.columns})
         if missing:
             raise DesignError(f"from_pandas: the data have no column {', '.join(missing)}")
-        exposures = data[exposure].astype(float) if exposure else pd.Series(1.0, index=data.index)
+        twice = sorted({str(c) for c in wanted if c is not None and list(data.columns).count(c) > 1})
+        if twice:
+            raise DesignError(f"from_pandas: two columns are called {', '.join(twice)}; rename one")
+        outcome = known_numbers(data, y, FINITE)
+        exposures = pd.Series(1.0, index=data.index)
+        if exposure:
+            exposures = known_numbers(data, exposure, FINITE)
         within = unit != cluster
-        entries = data[entry].astype(float)
         if persons:
-            if data[persons].isna().any():
-                raise DesignError(f"from_pandas: {persons} is missing in some rows; give 0 where unknown")
-            counts = data[persons].astype("int64")
+            counted = known_numbers(data, persons, "give 0 where unknown")
+            if (counted < 0).any() or (counted != counted.round()).any():
+                raise DesignError(f"from_pandas: {persons} must be whole numbers of 0 or more")
+            counts = counted.astype("int64")
         else:
             counts = pd.Series(int(within), index=data.index, dtype="int64")
         rows = pd.DataFrame(
             {
                 "unit": data[unit],
                 "cluster": data[cluster],
-                "period": _as_period(data[period]),
-                "entry": entries.where(entries != 0),
-                "numerator": data[y].astype(float) * exposures / measure.per,
+                "period": as_period(data, period),
+                "entry": as_entry(data, entry),
+                "numerator": outcome * exposures / measure.per,
                 "exposure": exposures,
                 "persons": counts,
             }
@@ -293,13 +306,6 @@ class AnalysisFrame:
         return replace(self, practices=self.practices.assign(**columns))
 
 
-def _as_period(values: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.isna().any() or (numbers != numbers.round()).any():
-        raise DesignError("from_pandas: period must be whole numbers without missing values (a year, a wave)")
-    return numbers.astype("int64")
-
-
 def _constant_within(data: pd.DataFrame, cluster: str, covariates: Sequence[str]) -> pd.DataFrame:
     columns = [c for c in covariates if c != cluster]
     grouped = data.groupby(cluster, sort=True)
@@ -321,6 +327,10 @@ def _check(rows: pd.DataFrame, practices: pd.DataFrame) -> None:
         raise DesignError("AnalysisFrame has no row: every observation was lost; see the losses by reason")
     if rows[["unit", "cluster", "period"]].isna().any().any():
         raise DesignError("AnalysisFrame: unit, cluster and period must not be missing")
+    for column in ("unit", "cluster"):
+        kinds = {"text" if isinstance(label, str) else "numbers" for label in rows[column].unique()}
+        if len(kinds) > 1:
+            raise DesignError(f"AnalysisFrame: {column} mixes text and numbers; give one kind, as text")
     duplicated = int(rows.duplicated(["unit", "cluster", "period"]).sum())
     if duplicated:
         raise DesignError(f"AnalysisFrame: {duplicated} duplicated unit x period rows; give one row each")
@@ -328,12 +338,24 @@ def _check(rows: pd.DataFrame, practices: pd.DataFrame) -> None:
     if not np.isfinite(values).all():
         raise DesignError("AnalysisFrame: numerator and exposure must be finite; drop and count losses first")
     if (values[:, 1] <= 0).any():
-        raise DesignError("AnalysisFrame: exposure must be positive; drop and count rows without exposure")
+        none = int((values[:, 1] <= 0).sum())
+        raise DesignError(
+            f"AnalysisFrame: exposure must be positive, and is not in {none} of {len(rows)} rows; drop and "
+            "count rows without exposure"
+        )
+    reach = np.abs(values).max(axis=0)
+    if np.any(reach > LARGEST) or np.any((reach > 0) & (reach < SMALLEST)):
+        raise DesignError(
+            f"AnalysisFrame: the largest numerator or exposure lies beyond {SMALLEST:g} to {LARGEST:g}; "
+            "check for codes of missing values, or give another unit"
+        )
     if (rows.groupby("cluster")["entry"].nunique(dropna=False) > 1).any():
         raise DesignError(
             "AnalysisFrame: entry varies within a practice (treatment that switches on twice or off); "
             "each practice has one first treated period, or none"
         )
+    if practices.index.has_duplicates:
+        raise DesignError("AnalysisFrame: a practice has two rows in practices; give one row each")
     orphans = set(rows["cluster"].unique()) - set(practices.index)
     if orphans:
         raise DesignError(f"AnalysisFrame: {len(orphans)} clusters have no row in practices")

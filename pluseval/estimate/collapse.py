@@ -11,7 +11,9 @@ import pandas as pd
 
 from pluseval.data.frame import AnalysisFrame, Loss, total_losses
 from pluseval.errors import DesignError
+from pluseval.estimate.require import as_pair, as_pairs
 
+ROUNDING = 1e-13  # of a level: smaller differences between two of its sums are rounding
 Average = Literal["ratio_of_sums", "mean_of_ratios"]
 
 
@@ -114,14 +116,10 @@ def two_windows(
             )
         periods = present
     if windows is not None:
-        if len(windows) != 2 or any(len(w) != 2 for w in windows):
-            raise DesignError(f"{asked_by}: windows are two pairs, as ((2013, 2015), (2017, 2019))")
-        pairs = [(int(a), int(b)) for a, b in windows]
+        pairs = as_pairs(windows, f"{asked_by}: windows")
     else:
-        named = tuple(periods or ())
-        if len(named) != 2:
-            raise DesignError(f"{asked_by}: periods are two, as (2018, 2019); found {len(named)}")
-        pairs = [(int(p), int(p)) for p in named]
+        one, other = as_pair(periods, f"{asked_by}: periods")
+        pairs = (one, one), (other, other)
     before, after = (Window(*pair) for pair in pairs)
     if before.last >= after.first:
         raise DesignError(
@@ -230,6 +228,10 @@ def covariates(collapsed: Collapsed, adjust: Sequence[str]) -> tuple[Collapsed, 
     """
     if isinstance(adjust, str):
         adjust = (adjust,)
+    if adjust is None or not all(isinstance(name, str) for name in adjust):
+        raise DesignError(
+            f"adjust is {adjust!r}; give practice columns by name, as adjust=('log(list_size)',)"
+        )
     raw = {name: _covariate(collapsed, name) for name in adjust}
     known = np.ones(collapsed.clusters.size, dtype=bool)
     for column in raw.values():
@@ -247,8 +249,42 @@ def covariates(collapsed: Collapsed, adjust: Sequence[str]) -> tuple[Collapsed, 
             block = values.astype(float)[:, None]
         if values.size == 0 or np.all(block == block[0]):
             raise DesignError(f"adjust={name!r} does not vary between practices; leave it out")
+        if not np.isfinite(block.astype(float)).all():
+            raise DesignError(f"adjust={name!r} is infinite for some practices; give a finite value or none")
         blocks.append(block.astype(float))
-    return kept, np.concatenate(blocks, axis=1), tuple(adjust)
+    Z = np.concatenate(blocks, axis=1)
+    _refuse_collinear(Z, kept.treated, tuple(adjust))
+    return kept, Z, tuple(adjust)
+
+
+def _refuse_collinear(Z: np.ndarray, treated: np.ndarray, names: tuple[str, ...]) -> None:
+    """Refuse covariates that are combinations of each other, of the group, or as many as the practices."""
+    group = treated.astype(float)[:, None] if treated.any() and not treated.all() else np.empty((len(Z), 0))
+    X = np.concatenate([np.ones((len(Z), 1)), group, Z / np.maximum(np.abs(Z).max(axis=0), 1e-300)], axis=1)
+    if Z.shape[1] and np.linalg.matrix_rank(X - np.r_[0, X[:, 1:].mean(axis=0)]) < X.shape[1]:
+        raise DesignError(
+            f"adjust={', '.join(names)}: {Z.shape[1]} columns for {len(Z)} practices are collinear, combinations "
+            "of each other or of the group; leave a covariate out"
+        )
+
+
+def require_variation(collapsed: Collapsed, asked_by: str) -> None:
+    """Refuse changes that are equal, but for rounding, in all practices of a group, in each of the groups.
+
+    Raises
+    ------
+    DesignError
+        Nothing then says how sure one may be of a mean change.
+    """
+    values, groups = collapsed.values, (collapsed.treated, ~collapsed.treated)
+    changes = values[:, 1:] - values[:, :1]
+    spread = max(np.ptp(changes[own], axis=0).max(initial=0.0) for own in groups if own.any())
+    if not spread > ROUNDING * np.abs(values).max(initial=0.0):
+        raise DesignError(
+            f"{asked_by}: from {' to '.join(map(str, collapsed.windows))} all practices of a group changed "
+            "equally: changes do not vary, so there is no standard error; check the outcome, or describe it "
+            "with group_means"
+        )
 
 
 def _covariate(collapsed: Collapsed, name: str) -> np.ndarray:
@@ -266,9 +302,23 @@ def _covariate(collapsed: Collapsed, name: str) -> np.ndarray:
         if column.dtype.kind == "M":
             raise DesignError(f"adjust={name!r} is a date; give a number or a text column")
         return column
-    values = column.astype(float)
+    values = practice_numbers(column, f"adjust={name!r}")
     if np.any(values <= 0):
         raise DesignError(
             f"adjust={name!r}: {int(np.sum(values <= 0))} practices have a value of zero or less"
         )
     return np.log(values)
+
+
+def practice_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    """A practice column as floats, NaN where it is missing.
+
+    Raises
+    ------
+    DesignError
+        A text, without showing it.
+    """
+    try:
+        return np.asarray(column, dtype=float)
+    except (TypeError, ValueError):
+        raise DesignError(f"{name} is a text; give a practice column with numbers") from None

@@ -14,6 +14,7 @@ from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Average, Window
 from pluseval.estimate.counting import count_cells
 from pluseval.estimate.inference import Inference, Inferred
+from pluseval.estimate.require import is_number
 from pluseval.estimate.result import Estimand, Estimate
 
 TREATED_AS = "as assigned: every practice that ever joined, whether or not it stayed"
@@ -38,16 +39,16 @@ def require_inference(inference: object, asked_by: str) -> None:
 
 def require_level(level: float, asked_by: str) -> None:
     """Refuse a confidence level outside 0 to 1."""
-    if not 0 < level < 1:
-        raise DesignError(f"{asked_by}: level is {level}; it lies between 0 and 1, as 0.95")
+    if not (is_number(level) and 0 < level < 1):
+        raise DesignError(f"{asked_by}: level is {level!r}; it lies between 0 and 1, as 0.95")
 
 
 def require_margin(margin: float | None, scale: str, asked_by: str) -> None:
     """Refuse a margin that cannot be one: positive for a difference, above 1 for a ratio."""
     least = 1.0 if scale == "ratio" else 0.0
-    if margin is not None and not (math.isfinite(margin) and margin > least):
+    if margin is not None and not (is_number(margin) and math.isfinite(margin) and margin > least):
         raise DesignError(
-            f"{asked_by}: margin is {margin}; on the {scale} scale it is a number above {least:g}"
+            f"{asked_by}: margin is {margin!r}; on the {scale} scale it is a number above {least:g}"
         )
 
 

@@ -14,6 +14,7 @@ from pluseval.estimate.collapse import Window
 from pluseval.estimate.conclude import require_inference
 from pluseval.estimate.did import did
 from pluseval.estimate.inference import Inference
+from pluseval.estimate.require import as_pair, as_pairs
 from pluseval.estimate.result import Estimate, EstimateSet
 
 Pair = tuple[int, int]
@@ -176,7 +177,8 @@ def baseline_check(
         What :func:`pluseval.estimate.did.did` refuses.
     """
     require_inference(inference, "baseline_check")
-    early, last = (Window(*map(int, pair)) for pair in baselines)
+    early, last = (Window(*pair) for pair in as_pairs(baselines, "baseline_check: baselines"))
+    after = as_pair(after, "baseline_check: after")
     asked: dict[str, Any] = {"inference": inference, "adjust": adjust, "level": level}
     pairs = {w: (w.first, w.last) for w in (early, last)}
     estimates = [

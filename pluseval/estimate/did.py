@@ -9,7 +9,15 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Average, Collapsed, Window, collapse, covariates, two_windows
+from pluseval.estimate.collapse import (
+    Average,
+    Collapsed,
+    Window,
+    collapse,
+    covariates,
+    require_variation,
+    two_windows,
+)
 from pluseval.estimate.conclude import (
     TREATED_AS,
     Subject,
@@ -21,7 +29,7 @@ from pluseval.estimate.conclude import (
     weight_words,
 )
 from pluseval.estimate.inference import Inference
-from pluseval.estimate.problem import Contrast
+from pluseval.estimate.problem import Contrast, WeightedContrast, require_groups
 from pluseval.estimate.result import Estimand, Estimate
 
 Weights = Literal["practice", "exposure"]
@@ -60,7 +68,8 @@ def did(
         Practice columns to adjust the change for: a column of ``frame.practices``, ``"log(list_size)"``, or
         ``"baseline"`` (the value in the first window; it invites regression to the mean).
     weights : {"practice", "exposure"}
-        Each practice counts equally, or by its exposure: then each group's value is a ratio of sums.
+        Each practice counts equally, or by its exposure: then each group's value is a ratio of sums. A
+        permutation leaves the weights with their practices.
     average : {"ratio_of_sums", "mean_of_ratios"}
         How the years of a window are averaged within a practice.
     margin : float, optional
@@ -131,6 +140,8 @@ def did(
 def change_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> Contrast:
     """One unweighted change per practice."""
     G = collapsed.clusters.size
+    require_groups(collapsed.treated)
+    require_variation(collapsed, "difference in differences")
     return Contrast(
         y=collapsed.values[:, 1] - collapsed.values[:, 0],
         fixed=np.concatenate([np.ones((G, 1)), Z], axis=1),
@@ -142,13 +153,13 @@ def change_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...])
     )
 
 
-def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> Contrast:
+def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) -> WeightedContrast:
     """Both values of each practice, weighted by exposure, so that a group's value is a ratio of sums."""
     G = collapsed.clusters.size
     one, zero = np.ones((G, 1)), np.zeros((G, 1))
     before = np.concatenate([one, zero, Z, 0 * Z], axis=1)
     after = np.concatenate([one, one, Z, Z], axis=1)
-    return Contrast(
+    return WeightedContrast(
         y=np.concatenate([collapsed.values[:, 0], collapsed.values[:, 1]]),
         fixed=np.concatenate([before, after]),
         by_treatment=np.concatenate(
@@ -160,6 +171,9 @@ def panel_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...]) 
         columns=collapsed.columns,
         adjusted=names,
         of="practice values",
+        values=collapsed.values,
+        exposures=collapsed.exposures,
+        covariates=Z,
     )
 
 

@@ -141,10 +141,14 @@ def _dose(frame: AnalysisFrame, collapsed: Collapsed, start: str, average: Avera
             f"dose_did: the frame has no practice column {start!r} (it has: {has}); add the day of joining "
             "with frame.with_practices"
         )
-    days = pd.to_datetime(frame.practices[start].reindex(collapsed.clusters))
+    given = frame.practices[start].reindex(collapsed.clusters)
+    days = pd.to_datetime(given, errors="coerce", format=None if given.dtype.kind == "M" else "ISO8601")
     missing = int((days.isna().to_numpy() & collapsed.treated).sum())
     if missing:
-        raise DesignError(f"dose_did: {missing} programme practices have no {start}")
+        raise DesignError(
+            f"dose_did: {missing} programme practices have no {start}, or no day in it; give one to each, as "
+            "2016-06-01"
+        )
     cells = frame.cells
     cells = cells[cells["cluster"].isin(collapsed.clusters)]
     day = days.loc[cells["cluster"]].to_numpy()

@@ -9,8 +9,9 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Collapsed, Window, collapse
+from pluseval.estimate.collapse import Collapsed, Window, collapse, require_variation
 from pluseval.estimate.problem import require_groups
+from pluseval.estimate.require import without
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def event_coefficients(
     entry = frame.cells["entry"].min()
     if np.isnan(entry):
         raise DesignError(f"{asked_by}: no practice of the frame ever joined (entry is missing for all)")
-    periods = [p for p in frame.periods if p not in set(exclude)]
+    periods = without(frame.periods, exclude, asked_by)
     before, after = [p for p in periods if p < entry], [p for p in periods if p >= entry]
     if len(before) < 2 or not after:
         raise DesignError(
@@ -74,6 +75,7 @@ def event_coefficients(
     order = [before[-1], *before[:-1], *after]
     collapsed = collapse(frame, [Window(p, p) for p in order])
     require_groups(collapsed.treated)
+    require_variation(collapsed, asked_by)
     changes = collapsed.values[:, 1:] - collapsed.values[:, :1]
     parts = [changes[collapsed.treated == group] for group in (True, False)]
     cov = sum(np.atleast_2d(np.cov(part, rowvar=False)) / part.shape[0] for part in parts)

@@ -14,6 +14,7 @@ from pluseval.estimate.conclude import Subject, conclude, require_inference, req
 from pluseval.estimate.did import change_contrast, did_estimand
 from pluseval.estimate.inference import Inference, JointInference
 from pluseval.estimate.problem import Changes
+from pluseval.estimate.require import without
 from pluseval.estimate.result import Estimate, EstimateSet, JointTest
 
 
@@ -68,7 +69,7 @@ def event_study(
     """
     require_inference(inference, "event_study")
     require_level(level, "event_study")
-    periods = [p for p in frame.periods if p not in set(exclude)]
+    periods = without(frame.periods, exclude, "event_study")
     if reference not in periods:
         raise DesignError(
             f"event_study: reference={reference} is not among the periods {', '.join(map(str, periods))}"

@@ -99,7 +99,8 @@ def gee_did(
         )
     scale = "difference" if family == "gaussian" else "ratio"
     require_margin(margin, scale, "gee_did")
-    rows = model_rows(frame, periods=periods, windows=windows, adjust=adjust, time=time, asked_by="gee_did")
+    asked = {"periods": periods, "windows": windows, "adjust": adjust, "time": time}
+    rows = model_rows(frame, **asked, ratio=scale == "ratio", asked_by="gee_did")  # type: ignore[arg-type]
     fitted = gee(
         _outcome(rows, family),
         rows.X,

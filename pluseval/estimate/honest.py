@@ -16,6 +16,7 @@ from pluseval.estimate.conclude import Subject, conclude, require_level
 from pluseval.estimate.did import did_estimand
 from pluseval.estimate.event_coefficients import EventCoefficients, event_coefficients
 from pluseval.estimate.inference import Inferred
+from pluseval.estimate.require import as_pair, is_number, require_seed
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.numerics.honest import relative_magnitudes
 from pluseval.numerics.honest_smoothness import smoothness_interval
@@ -88,8 +89,11 @@ def honest_did(
     [True, True]
     """
     require_level(level, "honest_did")
+    require_seed(seed, "honest_did")
     if not len(relative) + len(smooth):
         raise DesignError("honest_did: give a bound in relative or in smooth")
+    if not all(is_number(b) and 0 <= b < math.inf for b in (*relative, *smooth)):
+        raise DesignError("honest_did: bounds in relative and smooth are numbers of 0 or more, as (0.5, 1.0)")
     events = event_coefficients(frame, asked_by="honest_did")
     every = np.sort(np.append(events.periods, events.reference))
     if np.any(np.diff(every) != 1):
@@ -97,7 +101,9 @@ def honest_did(
             f"honest_did: periods must be one apart, found {', '.join(f'{p:g}' for p in every)}"
         )
     later = events.periods[events.n_pre :]
-    window = Window(int(later[0]), int(later[-1])) if target is None else Window(*map(int, target))
+    window = Window(int(later[0]), int(later[-1]))
+    if target is not None:
+        window = Window(*as_pair(target, "honest_did: target"))
     chosen = (later >= window.first) & (later <= window.last)
     if not chosen.any():
         raise DesignError(f"honest_did: no period after the start in {window}")

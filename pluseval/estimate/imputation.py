@@ -145,11 +145,12 @@ def _overall(panel: Panel, inference: Permutation | None, transition: int, level
         alpha=1 - level,
     )
     within = within_words(panel.columns, named, inference.groups)
+    halves = ", equal tails" if inference.tails == "equal" else ""
     words = (
-        f"permutation of the {inference.statistic} imputed effect, entries reassigned{within}, "
+        f"permutation of the {inference.statistic} imputed effect, entries reassigned{within}{halves}, "
         f"{how_many(found, inference.seed)}"
     )
-    return from_permutation(found, level, words)
+    return from_permutation(found, level, words, tails=inference.tails)
 
 
 def _concluded(panel: Panel, term: str, inferred: Inferred, transition: int, level: float) -> Estimate:

@@ -248,7 +248,7 @@ def one_mean(problem: OneSample) -> LinearFit:
     return fit(problem.y, np.ones((problem.y.size, 1)))
 
 
-def adjusted_for(problem: Contrast) -> str:
+def adjusted_for(problem: Contrast | Staggered) -> str:
     """The covariates in words, for a convention."""
     return f" adjusted for {', '.join(problem.adjusted)}" if problem.adjusted else ""
 

@@ -22,7 +22,15 @@ from pluseval.estimate.permuted import (
     permuted_entries,
     permuted_ratio,
 )
-from pluseval.estimate.problem import Changes, Contrast, OneSample, RateContrast, Staggered
+from pluseval.estimate.problem import (
+    Changes,
+    Contrast,
+    OneSample,
+    RateContrast,
+    Staggered,
+    WeightedContrast,
+)
+from pluseval.estimate.require import require_draws, require_groups_of, require_seed
 from pluseval.estimate.result import JointTest
 from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.linear import fit
@@ -54,7 +62,9 @@ class SignFlip:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _require_draws(self.draws, "SignFlip")
+        require_draws(self.draws, "SignFlip")
+        if self.seed is not None:
+            require_seed(self.seed, "SignFlip")
 
     def infer(self, problem: Problem, level: float) -> Inferred:
         """Mean change with the sign-flip p and interval; refuses too few practices for ``level``."""
@@ -95,7 +105,7 @@ class Permutation:
         A column of ``frame.practices``: quantile groups of a number (``groups`` of them), or the levels of a
         text.
     statistic : {"studentised", "coefficient"}
-        Welch's t (CR2 with covariates), or the unscaled effect, which is for comparison only.
+        Welch's t (CR2 with covariates or weights), or the unscaled effect, which is for comparison only.
     groups : int
         Number of quantile groups of a numeric ``strata``; 3 gives tertiles of all practices compared.
     tails : {"symmetric", "equal"}
@@ -121,7 +131,9 @@ class Permutation:
     tails: Literal["symmetric", "equal"] = "symmetric"
 
     def __post_init__(self) -> None:
-        _require_draws(self.draws, "Permutation")
+        require_draws(self.draws, "Permutation")
+        require_seed(self.seed, "Permutation")
+        require_groups_of(self.groups, "Permutation")
         if self.tails not in ("symmetric", "equal"):
             raise DesignError(f"Permutation.tails is {self.tails!r}; use 'symmetric' or 'equal'")
         if self.statistic not in ("studentised", "coefficient"):
@@ -136,15 +148,16 @@ class Permutation:
             raise DesignError("Permutation compares two groups; for a single arm use SignFlip(draws=16_384)")
         strata = None if self.strata is None else strata_of(problem.columns, self.strata, self.groups)
         within = within_words(problem.columns, self.strata, self.groups)
-        if self.statistic == "coefficient" and not (isinstance(problem, Contrast) and problem.collapsed):
-            raise DesignError("Permutation of the coefficient is for unweighted changes; use 'studentised'")
+        of_changes = isinstance(problem, Contrast) and problem.collapsed
+        if self.statistic == "coefficient" and not (of_changes or isinstance(problem, WeightedContrast)):
+            raise DesignError("Permutation of the coefficient is for changes of practices; use 'studentised'")
         found: PermutationTest | LogRatio
         if isinstance(problem, RateContrast):
             found = permuted_ratio(problem, level, strata=strata, draws=self.draws, seed=self.seed)
-            named = "the CR2 t of the log ratio"
+            named = f"the CR2 t of the log ratio{adjusted_for(problem)}"
         elif isinstance(problem, Staggered):
             found = permuted_entries(problem, level, strata=strata, draws=self.draws, seed=self.seed)
-            named = "the studentised overall effect, entries reassigned"
+            named = f"the studentised overall effect{adjusted_for(problem)}, entries reassigned"
         else:
             found, named = permuted_changes(
                 problem, level, self.statistic, strata=strata, draws=self.draws, seed=self.seed
@@ -193,7 +206,8 @@ class WildBootstrap:
     restricted: bool = True
 
     def __post_init__(self) -> None:
-        _require_draws(self.draws, "WildBootstrap")
+        require_draws(self.draws, "WildBootstrap")
+        require_seed(self.seed, "WildBootstrap")
         if self.weights not in DISTRIBUTIONS:
             raise DesignError(
                 f"WildBootstrap.weights is {self.weights!r}; use one of {', '.join(DISTRIBUTIONS)}"
@@ -226,8 +240,3 @@ class WildBootstrap:
         named = self.weights.capitalize()
         words = f"wild cluster bootstrap of t{adjusted}, {kind}, {named}, {count}"
         return from_permutation(found, level, words)
-
-
-def _require_draws(draws: int, name: str) -> None:
-    if not isinstance(draws, int) or isinstance(draws, bool) or draws < 1:
-        raise DesignError(f"{name}.draws is {draws!r}; a whole number, as draws=9_999")

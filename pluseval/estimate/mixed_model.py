@@ -12,6 +12,7 @@ from scipy import stats
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
+from pluseval.estimate.collapse import ROUNDING
 from pluseval.estimate.conclude import Subject, require_level, require_margin
 from pluseval.estimate.did import already_treated, did_estimand
 from pluseval.estimate.inference import Inferred, from_t
@@ -118,6 +119,7 @@ def mixed_did(
             "practice's periods: use did with these windows (one change per practice), two periods, or "
             "method='cr2'; serial='independent' takes them as independent"
         )
+    _require_residual(rows)
     fitted = _fit(rows, movers, reml=method != "profile")
     inferred = _infer(fitted, rows, method, movers, level)
     estimand = replace(
@@ -138,6 +140,27 @@ def mixed_did(
         losses=rows.losses,
     )
     return conclude_rows(subject, inferred, rows, level=level)
+
+
+def _require_residual(rows: ModelRows) -> None:
+    """Refuse rows that are a level of each practice and period, and of each person: no variance is left."""
+    cell = np.unique(rows.practice * (rows.n_periods + 1) + np.unique(rows.period, return_inverse=True)[1],
+                     return_inverse=True)[1]  # fmt: skip
+    person = np.unique(rows.practice * (int(rows.unit.max()) + 1) + rows.unit, return_inverse=True)[1]
+    repeated = np.unique(rows.unit).size < rows.unit.size
+    left = rows.y - rows.y.mean()
+    least = ROUNDING * np.abs(rows.y).max()
+    for _ in range(20):  # alternating means: what neither kind of mean explains
+        before = np.abs(left).max()
+        for code in (cell, person) if repeated else (cell,):
+            left = left - (np.bincount(code, weights=left) / np.bincount(code))[code]
+        if not repeated or np.abs(left).max() > 0.9 * before:
+            break
+    if not np.abs(left).max() > least:
+        raise DesignError(
+            "mixed_did: persons of one practice and period answer alike, so that no variance is left between "
+            "them; use did"
+        )
 
 
 def _fit(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pluseval.data.frame import OPTIONAL, REQUIRED, AnalysisFrame, Loss, total_losses
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates, two_windows
+from pluseval.estimate.collapse import ROUNDING, Collapsed, Window, collapse, covariates, two_windows
 from pluseval.estimate.conclude import Subject, conclude
 from pluseval.estimate.inference import Inferred
 from pluseval.estimate.problem import require_groups
@@ -74,6 +74,7 @@ def model_rows(
     windows: Sequence[Sequence[int]] | None,
     adjust: Sequence[str] = (),
     time: Time = "period",
+    ratio: bool = False,
     asked_by: str,
 ) -> ModelRows:
     """The rows of both windows with constant, group, time, covariates and group x after.
@@ -88,6 +89,8 @@ def model_rows(
         further columns of ``frame.rows``, which may change the level.
     time : {"period", "window"}
         An effect of every period, or of the later window only.
+    ratio : bool
+        Whether the model is one of ratios, so that equal changes are those by one factor.
     asked_by : str
         Name of the estimator, for messages.
 
@@ -129,11 +132,15 @@ def model_rows(
             f"{asked_by}: adjust={', '.join(adjust)} is collinear with the group, the periods or each other; "
             "leave a covariate out"
         )
+    y = used.measure.per * (rows["numerator"] / rows["exposure"]).to_numpy(float)
+    if not ratio or np.all(y > 0):
+        changing = np.log(y) if ratio else y
+        _require_variation(changing, code, rows["period"].to_numpy(), treated > 0, asked_by)
     alone = int(clusters.size - both.clusters.size)
     notes = (f"{alone} practices have rows in one window only; they inform levels",) if alone else ()
     return ModelRows(
         frame=used,
-        y=used.measure.per * (rows["numerator"] / rows["exposure"]).to_numpy(float),
+        y=y,
         exposure=rows["exposure"].to_numpy(float),
         X=X,
         practice=code,
@@ -154,6 +161,32 @@ def conclude_rows(subject: Subject, inferred: Inferred, rows: ModelRows, *, leve
     if rows.frame.unit != "person":
         return estimate
     return replace(estimate, counts=replace(estimate.counts, level="person", df_resid=rows.df_resid))
+
+
+def _require_variation(
+    y: np.ndarray, practice: np.ndarray, period: np.ndarray, treated: np.ndarray, asked_by: str
+) -> None:
+    """Refuse rows that are a level of each practice and a course of each group, but for rounding."""
+    times, at = np.unique(period, return_inverse=True)
+    low = np.full((int(practice.max()) + 1, times.size), np.nan)
+    high = low.copy()
+    np.fmin.at(low, (practice, at), y)
+    np.fmax.at(high, (practice, at), y)
+    rounding = ROUNDING * float(np.abs(y).max())
+    if np.nanmax(high - low) > rounding:
+        return
+    complete = ~np.isnan(low).any(axis=1)
+    joined = np.zeros(complete.size, dtype=bool)
+    joined[practice[treated]] = True
+    for group in (complete & joined, complete & ~joined):
+        values = low[group]
+        course = values - values.mean(axis=1, keepdims=True)
+        if values.size and np.ptp(course, axis=0).max() > rounding:
+            return
+    raise DesignError(
+        f"{asked_by}: all practices of a group changed equally from period to period, so there is nothing to "
+        "model: no standard error; check the outcome, or describe it with group_means"
+    )
 
 
 def _known(

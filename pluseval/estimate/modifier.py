@@ -9,7 +9,7 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import collapse, two_windows
+from pluseval.estimate.collapse import collapse, practice_numbers, two_windows
 from pluseval.estimate.conclude import TREATED_AS, Subject, conclude, population_of, require_inference
 from pluseval.estimate.inference import Inference
 from pluseval.estimate.problem import Contrast
@@ -61,7 +61,7 @@ def effect_modifier(
         raise DesignError(f"effect_modifier: the practices have no column {modifier!r}")
     before, after = two_windows(frame, periods, windows, asked_by="effect_modifier")
     collapsed = collapse(frame, (before, after))
-    values = np.asarray(collapsed.columns[modifier], dtype=float)
+    values = practice_numbers(collapsed.columns[modifier], f"effect_modifier: {modifier}")
     own = values[collapsed.treated]
     if not np.isfinite(own).all():
         raise DesignError(

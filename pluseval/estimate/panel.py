@@ -13,6 +13,7 @@ from pluseval.errors import DesignError
 from pluseval.estimate.collapse import Window, collapse
 from pluseval.estimate.conclude import TREATED_AS, Subject, population_of
 from pluseval.estimate.counting import cohort_parts
+from pluseval.estimate.require import without
 from pluseval.estimate.result import Estimand
 
 
@@ -80,7 +81,7 @@ def complete_panel(
     DesignError
         Fewer than two periods, nobody who joined after the first, or nobody who did not join.
     """
-    periods = [p for p in frame.periods if p not in set(exclude)]
+    periods = without(frame.periods, exclude, asked_by)
     if len(periods) < 2:
         raise DesignError(
             f"{asked_by} needs 2 periods or more, found {len(periods)}: without a period before joining "

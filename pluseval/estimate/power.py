@@ -7,15 +7,25 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from pluseval.data.frame import AnalysisFrame, Measure
 from pluseval.data.source import Source
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Average, Collapsed, Window, collapse, covariates, two_windows
+from pluseval.estimate.collapse import (
+    Average,
+    Collapsed,
+    Window,
+    collapse,
+    covariates,
+    practice_numbers,
+    two_windows,
+)
 from pluseval.estimate.conclude import require_inference
 from pluseval.estimate.did import change_contrast
 from pluseval.estimate.inference import Inference
 from pluseval.estimate.problem import Contrast, OneSample
+from pluseval.estimate.require import is_number, require_draws, require_seed
 from pluseval.estimate.single_arm import programme_only
 
 Using = Literal["before", "comparison"]
@@ -151,6 +161,7 @@ def minimal_detectable_effect(
     """
     require_inference(inference, "minimal_detectable_effect")
     frame.source.refuse_conditioned("A minimal detectable effect")
+    require_seed(seed, "minimal_detectable_effect")
     _check(draws, power, alpha, using, design, nearest)
     pool = _pool(frame, using, design)
     before, after = two_windows(pool, periods, windows, asked_by="minimal_detectable_effect")
@@ -188,10 +199,11 @@ def minimal_detectable_effect(
 
 
 def _check(draws: int, power: float, alpha: float, using: str, design: str, nearest: int) -> None:
-    if not isinstance(draws, int) or draws < 100:
+    require_draws(draws, "minimal_detectable_effect")
+    if draws < 100:
         raise DesignError(f"minimal_detectable_effect: draws is {draws!r}; at least 100 placebo assignments")
-    if not 0 < alpha < power < 1:
-        raise DesignError(f"power must lie between alpha and 1, found power {power} and alpha {alpha}")
+    if not (is_number(alpha) and is_number(power) and 0 < alpha < power < 1):
+        raise DesignError(f"power must lie between alpha and 1, found power {power!r} and alpha {alpha!r}")
     if nearest < 3:
         raise DesignError(f"nearest is {nearest}; at least 3 practices of like size to choose from")
     if using not in ("before", "comparison"):
@@ -231,10 +243,11 @@ def _neighbours(frame: AnalysisFrame, collapsed: Collapsed, match: str | None) -
             f"match={match!r}: the frame has no such practice column; add it with frame.with_practices, or "
             "use match=None"
         )
-    sizes = frame.practices[match].reindex(treated.index).astype(float)
-    if sizes.isna().any() or (sizes <= 0).any():
-        bad = int((sizes.isna() | (sizes <= 0)).sum())
-        raise DesignError(f"match={match!r}: {bad} practices have no value above 0")
+    values = practice_numbers(frame.practices[match].reindex(treated.index).to_numpy(), f"match={match!r}")
+    sizes = pd.Series(values, index=treated.index)
+    bad = int((~(np.isfinite(sizes) & (sizes > 0))).sum())
+    if bad:
+        raise DesignError(f"match={match!r}: {bad} practices have no finite value above 0; use match=None")
     logs = np.log(sizes)
     pool = logs.loc[collapsed.clusters].to_numpy()
     return [np.argsort(np.abs(pool - own), kind="stable") for own in logs[treated]]

@@ -18,7 +18,7 @@ from pluseval.estimate.event_coefficients import EventCoefficients, event_coeffi
 from pluseval.estimate.inference import Inference, Inferred, JointInference
 from pluseval.estimate.problem import Changes, Contrast
 from pluseval.estimate.result import Estimate, EstimateSet, JointTest
-from pluseval.numerics.pretrend import slope_with_power
+from pluseval.numerics.pretrend import pretrend_power, slope_with_power
 
 
 def pretrend_check(
@@ -55,8 +55,9 @@ def pretrend_check(
     -------
     EstimateSet
         ``display="table"``: ``slope before the start`` with its interval; for each probability the slope, and
-        with ``windows`` the difference that it makes. These are normal approximations with the estimated
-        covariance. ``joint`` holds the pre-trend test.
+        with ``windows`` the difference that it makes, and the one that it makes on average among studies that
+        find no earlier difference significant (the bias that a passed test leaves or adds). These are normal
+        approximations with the estimated covariance. ``joint`` holds the pre-trend test.
 
     Raises
     ------
@@ -108,6 +109,9 @@ def pretrend_check(
             reach = _middle(frame, span[1]) - _middle(frame, span[0])
             made = f"{words}: difference it makes {span[0]} -> {span[1]}"
             estimates.append(_described(frame, events, made, slope * reach, frame.measure))
+            passed = f"{words}: difference it makes where the test found nothing"
+            biased = _after_passing(events, slope, span, level)
+            estimates.append(_described(frame, events, passed, biased, frame.measure))
     label, label_nl = frame.measure.label, frame.measure.label_nl
     return EstimateSet(
         name=name or f"{frame.measure.key}.pretrend",
@@ -184,6 +188,21 @@ def _described(
 
 def _none(_: float) -> NoReturn:
     raise DesignError("a property of a test has neither interval nor p-value")
+
+
+def _after_passing(
+    events: EventCoefficients, slope: float, span: tuple[Window, Window], level: float
+) -> float:
+    """Mean difference between the windows that a slope makes in studies without a significant earlier one."""
+    trend = slope * (events.periods - events.reference)
+    found = pretrend_power(events.cov, n_pre=events.n_pre, trend=trend, level=level)
+    assert found.mean_after_passing is not None  # readers look at each difference: test="any"
+    periods = np.append(events.periods, events.reference)
+    means = np.append(found.mean_after_passing, 0.0)
+    within = [np.array([p in window for p in periods]) for window in span]
+    if not all(own.any() for own in within):
+        raise DesignError(f"pretrend_check: every period of {span[0]} or {span[1]} is left out")
+    return float(means[within[1]].mean() - means[within[0]].mean())
 
 
 def _middle(frame: AnalysisFrame, window: Window) -> float:

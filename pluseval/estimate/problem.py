@@ -100,11 +100,31 @@ class RateContrast(Contrast):
     Parameters
     ----------
     counts, exposures : arrays (G, 2)
-        Per practice before and after. The rest as in :class:`Contrast`; the effect is a log ratio.
+        Per practice before and after.
+    covariates : array (G, q)
+        Each with a coefficient per window. The rest as in :class:`Contrast`; the effect is a log ratio.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
     exposures: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    covariates: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+
+
+@dataclass(frozen=True)
+class WeightedContrast(Contrast):
+    """Values of both windows weighted by exposure, with the practice-level arrays they were stacked from.
+
+    Parameters
+    ----------
+    values, exposures : arrays (G, 2)
+        Per practice before and after.
+    covariates : array (G, q)
+        Each with a coefficient per window. The rest as in :class:`Contrast`.
+    """
+
+    values: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    exposures: np.ndarray = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    covariates: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,6 +141,10 @@ class Staggered:
     comparison : {"never_treated", "not_yet_treated"}
     columns : mapping
         Practice-level columns (G,), for strata.
+    covariates : array (G, q), optional
+        Taken out of the changes by outcome regression.
+    adjusted : tuple of str
+        Those covariates in words.
     """
 
     y: np.ndarray
@@ -128,6 +152,8 @@ class Staggered:
     periods: np.ndarray
     comparison: str
     columns: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    covariates: np.ndarray | None = field(default=None, repr=False)
+    adjusted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.y.shape != (self.entry.size, self.periods.size) or not np.isfinite(self.y).all():

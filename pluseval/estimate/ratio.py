@@ -8,7 +8,7 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates, two_windows
+from pluseval.estimate.collapse import ROUNDING, Collapsed, Window, collapse, covariates, two_windows
 from pluseval.estimate.conclude import (
     TREATED_AS,
     Subject,
@@ -46,8 +46,8 @@ def rate_ratio_did(
     ----------
     frame : AnalysisFrame
     inference : Inference
-        ``ClusterRobust("CR2")`` (as clubSandwich's for ``glm``), ``Permutation(...)`` without covariates, or
-        ``WildBootstrap(...)`` of the linearised model.
+        ``ClusterRobust("CR2")`` (as clubSandwich's for ``glm``), ``Permutation(...)``, which fits every
+        assignment anew, or ``WildBootstrap(...)`` of the linearised model.
     periods, windows, adjust, level
         As in :func:`did`; covariates may change the rate and its change.
     margin : float, optional
@@ -127,6 +127,7 @@ def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...
             if half.sum() <= 0:
                 name = "programme" if group else "comparison"
                 raise DesignError(f"rate_ratio_did: no event in the {name} group in a window; use did")
+    _require_variation(collapsed)
     fitted = count_model(count, linear.X, cluster=linear.cluster, exposure=exposure)
     mu = exposure * np.exp(linear.X @ fitted.coefficients)
     root = np.sqrt(mu)
@@ -142,7 +143,21 @@ def log_rate_contrast(collapsed: Collapsed, Z: np.ndarray, names: tuple[str, ...
         of="log rates, linearised",
         counts=collapsed.numerators,
         exposures=collapsed.exposures,
+        covariates=Z,
     )
+
+
+def _require_variation(collapsed: Collapsed) -> None:
+    """Refuse groups in which every practice kept its share of the events as it kept that of the exposure."""
+    shares = []
+    for group in (collapsed.treated, ~collapsed.treated):
+        count, exposure = collapsed.numerators[group], collapsed.exposures[group]
+        shares.append(np.diff(count / count.sum(axis=0) - exposure / exposure.sum(axis=0), axis=1))
+    if not np.abs(np.concatenate(shares)).max() > ROUNDING:
+        raise DesignError(
+            "rate_ratio_did: the rates of all practices of a group changed by one factor: they do not "
+            "vary, so there is no standard error; check the outcome"
+        )
 
 
 def _estimand(

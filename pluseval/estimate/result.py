@@ -12,6 +12,7 @@ import pandas as pd
 from pluseval.data.frame import Loss, Measure
 from pluseval.data.source import Source
 from pluseval.errors import DesignError
+from pluseval.estimate.require import is_number
 
 COLUMNS = ("term", "estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
 
@@ -119,8 +120,11 @@ class Estimate:
     test: Callable[[float], float] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if math.isnan(self.estimate):
-            raise DesignError(f"{self.term}: the estimate is not a number; the design does not identify it")
+        if not math.isfinite(self.estimate):
+            raise DesignError(
+                f"{self.term}: the estimate is not a finite number; the design does not identify it: check "
+                "which groups and periods have data"
+            )
         if self.scale not in ("difference", "ratio", "level"):
             raise DesignError(f"Estimate.scale is {self.scale!r}; use difference, ratio or level")
 
@@ -137,8 +141,8 @@ class Estimate:
         DesignError
             If the procedure kept nothing to make another interval from.
         """
-        if not 0 < level < 1:
-            raise DesignError(f"conf_int: level is {level}; it lies between 0 and 1, as 0.95")
+        if not (is_number(level) and 0 < level < 1):
+            raise DesignError(f"conf_int: level is {level!r}; it lies between 0 and 1, as 0.95")
         if math.isclose(level, self.level):
             return self.conf_low, self.conf_high
         if self.interval is None:

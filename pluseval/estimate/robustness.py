@@ -13,6 +13,7 @@ from pluseval.errors import DesignError
 from pluseval.estimate.choices import PRIMARY
 from pluseval.estimate.collapse import collapse, covariates, two_windows
 from pluseval.estimate.conclude import require_inference, require_level
+from pluseval.estimate.content_seed import content_seed
 from pluseval.estimate.did import change_contrast, did
 from pluseval.estimate.gee_model import gee_did
 from pluseval.estimate.inference import OLS, ClusterRobust, Inference, Welch
@@ -38,7 +39,7 @@ class _Procedure:
 def robustness(
     frame: AnalysisFrame,
     *,
-    seed: int,
+    seed: int | None = None,
     periods: Sequence[int] | None = None,
     windows: Sequence[Sequence[int]] | None = None,
     primary: Inference | None = None,
@@ -59,9 +60,14 @@ def robustness(
     Parameters
     ----------
     frame : AnalysisFrame
-    seed : int
-        Of every procedure that draws.
-    periods, windows, margin, level
+    seed : int, optional
+        Of every procedure that draws. By default made from the values of the frame: the same data give the
+        same draws, and nobody can pick a seed for its result.
+    periods, windows : optional
+        As for :func:`pluseval.estimate.did.did`. With neither, a frame of more than two periods compares all
+        periods before the first practice joined with all from the period in which the last one joined; the
+        periods of the roll-out between them are left out, and the estimand says so.
+    margin, level
         As for :func:`pluseval.estimate.did.did`.
     primary : Inference, optional
         The pre-specified one, with ``adjust``. A procedure of the same kind takes its place in the list.
@@ -86,7 +92,8 @@ def robustness(
     Raises
     ------
     DesignError
-        If the primary procedure, or every procedure, refuses the design.
+        If the primary procedure, or every procedure, refuses the design, or if no periods are named and the
+        frame has none before the first or from the last entry on.
 
     References
     ----------
@@ -106,11 +113,16 @@ def robustness(
     ...               "punten", "lower")
     >>> frame = AnalysisFrame.from_pandas(data, unit="practice", period="year", y="pct", entry="entry",
     ...                                   measure=pct, covariates=["list_size"])
-    >>> found = robustness(frame, seed=1, draws=499, primary=Welch())
+    >>> found = robustness(frame, draws=499, primary=Welch())
     >>> found.estimates[0].term, len(found)
     ('Welch t (primary)', 6)
     """
     require_level(level, "robustness")
+    chosen = None
+    if periods is None and windows is None:
+        chosen = windows = _around_entries(frame)
+    if seed is None:
+        seed = content_seed(frame)
     asked = {"periods": periods, "windows": windows, "margin": margin, "level": level}
     adjust = (adjust,) if isinstance(adjust, str) else tuple(adjust)
     two_windows(frame, periods, windows, asked_by="robustness")
@@ -129,6 +141,8 @@ def robustness(
                 raise
             refused.append(f"not shown: {procedure.term}: {reason}")
             continue
+        if chosen is not None:
+            estimate = _said(estimate)
         note = _effective(frame, asked, procedure)
         found.append(replace(estimate, term=procedure.term, notes=(*estimate.notes, *note)))
     if not found:
@@ -141,6 +155,23 @@ def robustness(
         title_nl=f"{label_nl}: één effect volgens {len(found)} procedures",
         estimates=tuple(found),
     )
+
+
+def _around_entries(frame: AnalysisFrame) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """All periods before the first entry, and all from the last one on; None where there are none."""
+    entries = frame.cells["entry"].dropna()
+    if len(frame.periods) <= 2 or entries.empty:
+        return None
+    before = [p for p in frame.periods if p < entries.min()]
+    after = [p for p in frame.periods if p >= entries.max()]
+    return ((before[0], before[-1]), (after[0], after[-1])) if before and after else None
+
+
+def _said(estimate: Estimate) -> Estimate:
+    """The estimate with the windows that nobody named in its estimand."""
+    words = "all periods before the first practice joined against all from the last one's joining on"
+    estimand = replace(estimate.estimand, contrast=f"{estimate.estimand.contrast}; {words}")
+    return replace(estimate, estimand=estimand)
 
 
 def _by_did(

@@ -8,7 +8,7 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Average, Collapsed, Window, collapse, two_windows
+from pluseval.estimate.collapse import Average, Collapsed, Window, collapse, require_variation, two_windows
 from pluseval.estimate.conclude import (
     TREATED_AS,
     Subject,
@@ -167,6 +167,7 @@ def _change(
 ) -> Estimate:
     before, after = collapsed.windows[a], collapsed.windows[b]
     problem = OneSample(collapsed.values[:, b] - collapsed.values[:, a], collapsed.columns)
+    require_variation(collapsed, "change of programme practices")
     several = before.first != before.last or after.first != after.last
     estimand = Estimand(
         population=population_of(frame),

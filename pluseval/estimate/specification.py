@@ -20,6 +20,7 @@ from pluseval.estimate.imputation import imputation_did
 from pluseval.estimate.inference import Inference
 from pluseval.estimate.inference_resampling import Permutation
 from pluseval.estimate.mixed_model import mixed_did
+from pluseval.estimate.require import as_pairs
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.estimate.staggered import staggered_did
 from pluseval.estimate.sun_abraham import sun_abraham
@@ -123,7 +124,7 @@ def specification_curve(
     (6, ' pooled t (primary)')
     """
     require_level(level, "specification_curve")
-    spans = [((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in windows]
+    spans = [as_pairs(span, "specification_curve: each of windows") for span in windows]
     given = [((one,) if isinstance(one, str) else tuple(one)) for one in covariates]
     for what, values in (
         ("windows", spans), ("inferences", inferences), ("covariates", given), ("weights", weights),

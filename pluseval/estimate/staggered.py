@@ -28,6 +28,7 @@ from pluseval.estimate.problem import Staggered, require_groups
 from pluseval.estimate.result import Estimand, EstimateSet
 
 Comparison = Literal["never", "not_yet_treated"]
+Method = Literal["dr", "reg"]
 _CONTROL = {"never": "never_treated", "not_yet_treated": "not_yet_treated"}
 
 
@@ -37,6 +38,7 @@ def staggered_did(
     inference: Inference | None = None,
     comparison: Comparison = "never",
     adjust: Sequence[str] = (),
+    method: Method | None = None,
     level: float = 0.95,
     name: str | None = None,
 ) -> EstimateSet:
@@ -57,7 +59,11 @@ def staggered_did(
     comparison : {"never", "not_yet_treated"}
         Practices that never join, or also those that have not joined yet.
     adjust : sequence of str
-        Practice columns for doubly robust estimation, as in :func:`did`.
+        Practice columns to adjust the changes for, as in :func:`did`.
+    method : {"dr", "reg"}, optional
+        How ``adjust`` enters: doubly robust, or by outcome regression on the comparison practices. By
+        default doubly robust, and with an inference by outcome regression, for which every assignment is
+        regressed anew.
     level : float
     name : str, optional
         Name of the set; made from the measure by default.
@@ -71,26 +77,35 @@ def staggered_did(
     Raises
     ------
     DesignError
-        An inference that cannot reassign entries, fewer than two practices in a group, no period before the
-        first start, or no practice that never joins.
+        An inference that cannot reassign entries (none can with ``method="dr"``), fewer than two practices in
+        a group, no period before the first start, or no practice that never joins.
 
     References
     ----------
     Callaway and Sant'Anna (2021), doi 10.1016/j.jeconom.2020.12.001. Equals R's ``did::att_gt`` (``entry`` is
-    ``gname``) with ``aggte(type = "simple" | "dynamic" | "group")`` and analytic standard errors.
+    ``gname``, ``method`` ``est_method``) with ``aggte(type = "simple" | "dynamic" | "group")`` and analytic
+    standard errors.
     """
     require_level(level, "staggered_did")
     if inference is not None:
         require_inference(inference, "staggered_did")
-        if len(adjust):
-            raise DesignError("staggered_did: with an inference take strata in the place of adjust")
+        if len(adjust) and method == "dr":
+            raise DesignError(
+                "staggered_did: a propensity score cannot be fitted under every assignment of entries; with "
+                'an inference use method="reg", or strata in the place of adjust'
+            )
     if comparison not in _CONTROL:
         raise DesignError(f"staggered_did: comparison is {comparison!r}; use 'never' or 'not_yet_treated'")
+    if method not in (None, "dr", "reg"):
+        raise DesignError(f"staggered_did: method is {method!r}; use 'dr' or 'reg'")
+    adjust = (adjust,) if isinstance(adjust, str) else tuple(adjust)
+    method = method or ("dr" if inference is None else "reg")
     collapsed, entry, names, Z = _panel(frame, adjust)
-    fitted, notes = _fit(collapsed, entry, Z, comparison, level)
+    fitted, notes = _fit(collapsed, entry, Z, comparison, method, level)
     words = "Callaway-Sant'Anna, analytic standard error, normal"
     if names:
-        words = f"Callaway-Sant'Anna, doubly robust given {', '.join(names)}, analytic standard error, normal"
+        how = "doubly robust" if method == "dr" else "outcome regression"
+        words = f"Callaway-Sant'Anna, {how} given {', '.join(names)}, analytic standard error, normal"
     rows = _rows(fitted, collapsed, entry)
     estimates = [
         conclude(
@@ -107,6 +122,8 @@ def staggered_did(
             periods=np.array([w.first for w in collapsed.windows]),
             comparison=_CONTROL[comparison],
             columns=collapsed.columns,
+            covariates=Z,
+            adjusted=names,
         )
         inferred = inference.infer(problem, level)
         estimates[0] = conclude(
@@ -141,7 +158,12 @@ def _panel(
 
 
 def _fit(
-    collapsed: Collapsed, entry: np.ndarray, Z: np.ndarray, comparison: Comparison, level: float
+    collapsed: Collapsed,
+    entry: np.ndarray,
+    Z: np.ndarray,
+    comparison: Comparison,
+    method: Method,
+    level: float,
 ) -> tuple[Any, tuple[str, ...]]:
     G, T = collapsed.values.shape
     periods = np.array([w.first for w in collapsed.windows])
@@ -156,7 +178,7 @@ def _fit(
     given = [f"z{i}" for i in range(Z.shape[1])]
     for i, column in enumerate(given):
         data[column] = np.repeat(Z[:, i], T)
-    model = CallawaySantAnna(control_group=_CONTROL[comparison], estimation_method="dr", alpha=1 - level)
+    model = CallawaySantAnna(control_group=_CONTROL[comparison], estimation_method=method, alpha=1 - level)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

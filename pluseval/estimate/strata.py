@@ -43,7 +43,14 @@ def strata_of(columns: Mapping[str, np.ndarray], name: str, groups: int = 3) -> 
         if missing:
             raise DesignError(f"strata={name!r}: {missing} practices have no value")
         return np.unique(values.astype(str), return_inverse=True)[1]
-    return quantile_strata(values.astype(float), groups=groups)
+    numbers = values.astype(float)
+    unknown = int((~np.isfinite(numbers)).sum())
+    if unknown:
+        raise DesignError(
+            f"strata={name!r}: the value of {unknown} practices is missing or not finite; give it, or take "
+            "another column"
+        )
+    return quantile_strata(numbers, groups=groups)
 
 
 def within_words(columns: Mapping[str, np.ndarray], name: str | None, groups: int) -> str:

@@ -99,7 +99,8 @@ def bacon_decomposition(y: np.ndarray, *, entry: np.ndarray, periods: np.ndarray
     rows = []
     for k in map(int, np.flatnonzero(np.isfinite(cohorts))):
         for other in range(cohorts.size):
-            if other != k:
+            # two cohorts that no period tells apart (one entered in a period left out) are never compared
+            if treated_share[other] != treated_share[k]:
                 rows.append(_pair(k, other, cohorts, means, share, treated_share, periods))
     if not rows:
         raise DesignError("no unit changes treatment while another does not: there is nothing to compare")

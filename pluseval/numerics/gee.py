@@ -191,6 +191,11 @@ def gee(
 
     k = x.shape[1]
     lost = k if moments == "n_minus_k" else 0
+    if correlation == "exchangeable" and pairs <= lost:
+        raise DesignError(
+            f"{pairs:.0f} pairs of rows of one cluster cannot carry a correlation beside {k} coefficients; "
+            "use independence"
+        )
     held = 0.0 if correlation == "independence" else alpha
     beta, rho = _start(y, x, shift, family), held or 0.0
     for _ in range(MAX_STEPS):
@@ -204,6 +209,10 @@ def gee(
         if held is None:
             sums = np.bincount(group, weights=residual)
             products = (float(sums @ sums) - float(residual @ residual)) / 2.0
+            if not scale > 0:
+                raise DesignError(
+                    "the rows are fitted exactly: there is neither error nor correlation; check the outcome"
+                )
             rho = products / (scale * (pairs - lost))
             rho = _inside(rho, sizes)
         if np.max(np.abs(white @ step)) < CONVERGED * np.sqrt(scale) + 1e-13 and abs(rho - before) < 1e-13:

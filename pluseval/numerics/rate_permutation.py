@@ -46,7 +46,7 @@ class _Parts:
         """Log ratio of rate ratios after the trial ratio is taken off, and its CR2 variance; (B,) each."""
         v = np.exp(-log_null)
         total = self.kept + v * self.moved
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             change = np.log(total) + self.constant
             variance = (self.kept_squares + v * v * self.moved_squares) / total**2 + self.rest
             variance = variance - 2.0 * (self.kept_cross + v * self.moved_cross) / total

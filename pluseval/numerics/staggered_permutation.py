@@ -7,13 +7,21 @@ could have changed places is an assumption, and strata (list-size tertiles, regi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pluseval.errors import DesignError
 from pluseval.numerics.assign import assignments, require_attainable
 from pluseval.numerics.invert import Resampling
 from pluseval.numerics.permute import PermutationTest
-from pluseval.numerics.reassignment import callaway_santanna_map, cohort_starts, imputation_map
+from pluseval.numerics.reassignment import (
+    StaggeredMap,
+    callaway_santanna_map,
+    cohort_starts,
+    imputation_map,
+)
+from pluseval.numerics.reassignment_adjusted import AdjustedMap, adjusted_callaway_santanna_map
 
 ESTIMATORS = ("callaway_santanna", "imputation")
 STATISTICS = ("studentised", "coefficient")
@@ -32,6 +40,7 @@ def staggered_permutation_test(
     key: float | None = None,
     transition: float = 0,
     dose: np.ndarray | None = None,
+    covariates: np.ndarray | None = None,
     statistic: str = "studentised",
     strata: np.ndarray | None = None,
     draws: int = 9_999,
@@ -56,6 +65,9 @@ def staggered_permutation_test(
     dose : (N, T) array, optional
         Share of the constant effect present in each unit-period, for the interval; by default 1 from entry
         on. Only left-out periods may have other shares, such as a half in a transition year.
+    covariates : (N,) or (N, q) array, optional
+        Taken out of the changes by outcome regression on the comparison units, in every draw anew
+        (``callaway_santanna``); see :mod:`pluseval.numerics.reassignment_adjusted`.
     statistic : {"studentised", "coefficient"}
         Over its standard error (each cohort's variance by itself), or the bare effect, which is sensitive
         to variances that differ; for comparison only.
@@ -74,8 +86,8 @@ def staggered_permutation_test(
     Raises
     ------
     DesignError
-        Missing values, no never-treated unit, too few assignments, no variation, or a dose other than 1 in
-        a period that counts.
+        Missing values, no never-treated unit, too few assignments, no variation, a dose other than 1 in a
+        period that counts, or covariates with imputation.
 
     References
     ----------
@@ -101,22 +113,24 @@ def staggered_permutation_test(
         raise DesignError(f"shapes do not agree: y {y.shape}, entry {start.shape}, periods {periods.shape}")
     if not np.isfinite(y).all():
         raise DesignError(f"{int((~np.isfinite(y)).sum())} unit-periods are missing; keep complete units")
+    effect: StaggeredMap | AdjustedMap
     if estimator == "imputation":
+        if covariates is not None:
+            raise DesignError("imputation takes no covariates; use strata, or estimator='callaway_santanna'")
         if kind != "simple" or key is not None or anticipation != 0:
             raise DesignError(
                 "kind, key and anticipation belong to estimator='callaway_santanna'; leave them out"
             )
         effect = imputation_map(start, periods=periods, transition=transition)
     else:
-        effect = callaway_santanna_map(
-            start,
-            periods=periods,
-            comparison=comparison,
-            anticipation=anticipation,
-            kind=kind,
-            key=key,
-            transition=transition,
-        )
+        how: dict[str, Any] = {
+            "periods": periods, "comparison": comparison, "anticipation": anticipation, "kind": kind,
+            "key": key, "transition": transition,
+        }  # fmt: skip
+        if covariates is None:
+            effect = callaway_santanna_map(start, **how)
+        else:
+            effect = adjusted_callaway_santanna_map(start, covariates=covariates, **how)
     if kind == "dynamic" and key is not None and key < transition:
         raise DesignError(f"event time {key} is before any effect that counts; test leads by untreated_leads")
     exposed = (periods >= start[:, None]).astype(float) if dose is None else np.asarray(dose, float)

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pluseval.errors import DesignError
-from pluseval.numerics.assign import Assignments, assignments, require_attainable
-from pluseval.numerics.invert import TIE, Interval
-from pluseval.numerics.synthdid import METHODS, StaggeredSyntheticDid, staggered_synthetic_did
-from pluseval.numerics.synthdid_resampling import leave_one_out_effects
+from pluseval.numerics.assign import assignments, require_attainable
+from pluseval.numerics.invert import ALTERNATIVES, TIE, Interval
+from pluseval.numerics.synthdid import METHODS, staggered_synthetic_did
+from pluseval.numerics.synthdid_reassigned import reassigned_synthetic_did
 
 STATISTICS = ("coefficient", "studentised")
 _STEPS = 24  # trial values looked at on each side, a third of a spread apart
-_HALVINGS = 8
+_HALVINGS = 3  # with all assignments; from there on with those that differ between the ends
+_EXACT = 1e-8  # width, in steps, at which the search for an end stops
 
 
 @dataclass(frozen=True)
@@ -45,49 +46,89 @@ class SyntheticDidPermutation:
     method: str
     _y: np.ndarray = field(repr=False)
     _periods: np.ndarray = field(repr=False)
-    _made: Assignments = field(repr=False)
+    _levels: np.ndarray = field(repr=False)
+    _codes: np.ndarray = field(repr=False)  # (D + 1, N), the observed assignment first
 
-    def p_value(self, null: float = 0.0) -> float:
-        """Two-sided p of a constant additive effect ``null``; the observed assignment counts."""
-        observed, drawn = self._statistics(null)
-        extreme = int((np.abs(drawn) >= abs(observed) * (1 - TIE)).sum())
-        added = not self.exact
-        return (extreme + added) / (drawn.size + added)
+    def p_value(self, null: float = 0.0, *, alternative: str = "two-sided") -> float:
+        """The p-value of a constant additive effect ``null``; the observed assignment counts."""
+        if alternative not in ALTERNATIVES:
+            raise DesignError(f"an alternative is one of {', '.join(ALTERNATIVES)}, found {alternative!r}")
+        return self._share(int(self._extreme(null, alternative).sum()))
 
-    def conf_int(self, level: float = 0.95) -> Interval:
+    def conf_int(self, level: float = 0.95, *, tails: str = "symmetric") -> Interval:
         """Constant additive effects that the same test with the same draws does not reject, as their hull.
 
-        Every trial value estimates all assignments again: with 999 of 70 practices about a second each,
-        some forty of them.
+        A trial value other than 0 moves the weights of every assignment that takes observed treated units
+        for controls, so that no draw is linear in it: on a grid of a third of a spread all assignments are
+        estimated again, and close to an end those that still change.
+
+        Parameters
+        ----------
+        level : float
+        tails : {"symmetric", "equal"}
+            The two-sided test, or two one-sided ones at half of 1 - level each.
         """
         if not 0 < level < 1:
             raise DesignError(f"a confidence level lies between 0 and 1, found {level}")
+        if tails not in ("symmetric", "equal"):
+            raise DesignError(f"tails is one of symmetric, equal, found {tails!r}")
+        alpha = (1 - level) / (2 if tails == "equal" else 1)
+        down, up = ("two-sided", "two-sided") if tails == "symmetric" else ("greater", "less")
         spread = float(self.effects.std()) or 1.0
-        low, p_low, whole_low = self._end(-spread / 3, 1 - level)
-        high, p_high, whole_high = self._end(spread / 3, 1 - level)
+        low, p_low, whole_low = self._end(-spread / 3, alpha, down)
+        high, p_high, whole_high = self._end(spread / 3, alpha, up)
         return Interval(
             low=low,
             high=high,
             level=level,
-            tails="symmetric",
+            tails=tails,
             bounded=bool(np.isfinite([low, high]).all()),
             connected=whole_low and whole_high,
             p_low=p_low,
             p_high=p_high,
         )
 
-    def _end(self, step: float, alpha: float) -> tuple[float, float, bool]:
+    def _share(self, extreme: int) -> float:
+        added = not self.exact
+        return (extreme + added) / (self.effects.size + added)
+
+    def _extreme(self, null: float, alternative: str, among: np.ndarray | None = None) -> np.ndarray:
+        """Which draws (all, or those ``among``) are at least as extreme as observed."""
+        start = self._levels[self._codes[0]]
+        outcomes = self._y - null * (self._periods >= start[:, None])
+        codes = self._codes if among is None else self._codes[np.concatenate([[0], among + 1])]
+        statistic, errors = reassigned_synthetic_did(
+            outcomes,
+            codes=codes,
+            cohorts=self._levels,
+            periods=self._periods,
+            method=self.method,
+            jackknife=self.statistic_name == "studentised",
+        )
+        if self.statistic_name == "studentised":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                statistic = np.where(errors > 0, statistic / errors, np.copysign(np.inf, statistic))
+        observed, drawn = statistic[0], statistic[1:]
+        if alternative == "two-sided":
+            return np.abs(drawn) >= abs(observed) * (1 - TIE)
+        sign = 1.0 if alternative == "greater" else -1.0
+        return sign * drawn >= sign * observed - TIE * abs(observed)
+
+    def _end(self, step: float, alpha: float, alternative: str) -> tuple[float, float, bool]:
         """The outermost value that is not rejected, its p, and whether none within was."""
-        within, p_within, without, rejected_before = self.estimate, 1.0, np.nan, 0
+        alpha = alpha * (1 + TIE)
+        within, without, rejected_before = self.estimate, np.nan, 0
+        near, far = np.ones(self.effects.size, bool), np.zeros(0, bool)
         whole = True
         for k in range(1, _STEPS + 1):
             value = self.estimate + k * step
-            p = self.p_value(value)
-            if p > alpha * (1 + TIE):
+            extreme = self._extreme(value, alternative)
+            if self._share(int(extreme.sum())) > alpha:
                 whole = whole and rejected_before == 0
-                within, p_within, without, rejected_before = value, p, np.nan, 0
+                within, near, without, rejected_before = value, extreme, np.nan, 0
             else:
-                without = value if rejected_before == 0 else without
+                if rejected_before == 0:
+                    without, far = value, extreme
                 rejected_before += 1
                 if rejected_before == 3:
                     break
@@ -95,33 +136,25 @@ class SyntheticDidPermutation:
             return float(np.sign(step) * np.inf), np.nan, whole
         for _ in range(_HALVINGS):
             middle = (within + without) / 2
-            p = self.p_value(middle)
-            if p > alpha * (1 + TIE):
-                within, p_within = middle, p
+            extreme = self._extreme(middle, alternative)
+            if self._share(int(extreme.sum())) > alpha:
+                within, near = middle, extreme
             else:
-                without = middle
-        return float(within), p_within, whole
-
-    def _statistics(self, null: float) -> tuple[float, np.ndarray]:
-        start = self._made.levels[self._made.observed]
-        outcomes = self._y - null * (self._periods >= start[:, None])
-        observed = self._statistic(outcomes, start)
-        if null == 0.0 and self.statistic_name == "coefficient":
-            return observed, self.effects
-        return observed, np.array(
-            [
-                self._statistic(outcomes, self._made.levels[codes])
-                for block in self._made.blocks()
-                for codes in block
-            ]
-        )
-
-    def _statistic(self, outcomes: np.ndarray, start: np.ndarray) -> float:
-        made = staggered_synthetic_did(outcomes, entry=start, periods=self._periods, method=self.method)
-        if self.statistic_name == "coefficient":
-            return made.estimate
-        error = _jackknife(outcomes, start, made)
-        return made.estimate / error if error > 0 else float(np.copysign(np.inf, made.estimate))
+                without, far = middle, extreme
+        moving, fixed = np.flatnonzero(near != far), int((near & far).sum())
+        inner, outer = within, without
+        while abs(outer - inner) > _EXACT * abs(step):
+            middle = (inner + outer) / 2
+            count = fixed + int(self._extreme(middle, alternative, moving).sum())
+            inner, outer = (middle, outer) if self._share(count) > alpha else (inner, middle)
+        p = self._share(int(self._extreme(inner, alternative).sum()))
+        if p > alpha:
+            return float(inner), p, whole
+        return (
+            float(within),
+            self._share(int(near.sum())),
+            whole,
+        )  # a draw moved twice: the nearer value holds
 
 
 def synthetic_did_permutation(
@@ -191,12 +224,9 @@ def synthetic_did_permutation(
         raise DesignError("a cohort of one unit has no error to studentise with; use statistic='coefficient'")
     made = assignments(start, strata=strata, draws=draws, seed=seed)
     require_attainable(made, alpha)
-    effects = np.array(
-        [
-            staggered_synthetic_did(y, entry=made.levels[codes], periods=periods, method=method).estimate
-            for block in made.blocks()
-            for codes in block
-        ]
+    codes = np.concatenate([made.observed[None], *made.blocks()])
+    effects, _ = reassigned_synthetic_did(
+        y, codes=codes[1:], cohorts=made.levels, periods=periods, method=method
     )
     return SyntheticDidPermutation(
         estimate=real.estimate,
@@ -207,20 +237,6 @@ def synthetic_did_permutation(
         method=method,
         _y=y,
         _periods=periods,
-        _made=made,
+        _levels=made.levels,
+        _codes=codes,
     )
-
-
-def _jackknife(y: np.ndarray, start: np.ndarray, made: StaggeredSyntheticDid) -> float:
-    """Jackknife error of the staggered effect: a control is left out of every cohort's comparison."""
-    never = y[np.isinf(start)]
-    controls, treated = np.zeros(never.shape[0]), []
-    for cohort, weight, part in zip(made.cohorts, made.weights, made.parts, strict=True):
-        without_control, without_treated = leave_one_out_effects(
-            np.concatenate([never, y[start == cohort]]), part
-        )
-        controls += weight * without_control
-        treated.append(made.estimate + weight * (without_treated - part.estimate))
-    effects = np.concatenate([controls, *treated])
-    effects = effects[np.isfinite(effects)]
-    return float(np.sqrt((effects.size - 1) ** 2 / effects.size * effects.var(ddof=1)))

@@ -22,6 +22,7 @@ _TO = {
     "pluspunt": (" to PlusPunt", " naar PlusPunt"),
     "all": (" to hospital or PlusPunt", " naar ziekenhuis of PlusPunt"),
 }
+_BETWEEN = "\x1f"  # the unit separator, which no name of a practice holds
 PERCENTAGE = Measure(
     key="referral_percentage",
     label="referral percentage",
@@ -104,6 +105,57 @@ def referral_percentage(
     )
 
 
+def referrals_by_specialty(
+    study: Study,
+    frame: AnalysisFrame,
+    *,
+    count: Literal["referrals", "persons"] = "referrals",
+    destination: Destination = "hospital",
+    attribution: str = "enlisted_1_july",
+) -> dict[str, AnalysisFrame]:
+    """Referrals per 100 enlisted for each specialty by itself, the most frequent first.
+
+    The same practices, years and list sizes as in ``frame``, so that the values of the specialties and of
+    referrals that name none add up to its own.
+
+    Parameters
+    ----------
+    study : Study
+    frame : AnalysisFrame
+        What :func:`referral_percentage` returned for the same choices.
+    count, destination, attribution
+        As for :func:`referral_percentage`.
+
+    Returns
+    -------
+    dict of str to AnalysisFrame
+        Empty where no referral names a specialty. Losses are those of all specialties together.
+    """
+    if "specialty" not in study.table("referrals").columns:
+        return {}
+    t, named, _ = _referral_rows(study, count, destination, Attribution(attribution))
+    t = t.filter(t.specialty.notnull())
+    # One pass for all: a practice and a specialty together stand in the place of a practice.
+    t = t.mutate(practice_id=t.practice_id.cast("string") + _BETWEEN + t.specialty)
+    found = _counted(t, named, once=count == "persons")
+    parts = found["practice_id"].astype(str).str.partition(_BETWEEN)
+    found = found.assign(cluster=parts[0], specialty=parts[2], year=found["year"].astype("int64"))
+    losses = tuple(replace(x, reason=f"{x.reason} (all specialties)") for x in frame.losses)
+    base = frame.rows[["unit", "cluster", "period", "entry", "exposure"]]
+    frames = {}
+    for specialty, own in found.rename(columns={"year": "period"}).groupby("specialty"):
+        columns = [c for c in ("numerator", "persons", "largest", "second") if c in own.columns]
+        rows = base.merge(own[["cluster", "period", *columns]], on=["cluster", "period"], how="left")
+        rows[columns] = rows[columns].astype(float).fillna(0.0)
+        frames[str(specialty)] = replace(
+            frame,
+            rows=rows.astype({"persons": "int64"}),
+            measure=_measure(PERCENTAGE, count, destination, str(specialty)),
+            losses=losses,
+        )
+    return dict(sorted(frames.items(), key=lambda item: -item[1].rows["numerator"].sum()))
+
+
 def referral_count(
     study: Study, *, destination: Destination = "hospital", specialty: str | None = None
 ) -> AnalysisFrame:
@@ -129,6 +181,18 @@ def _referrals(
     study: Study, count: str, destination: str, specialty: str | None, attribution: Attribution
 ) -> tuple[pd.DataFrame, tuple[Loss, ...]]:
     """Counts per practice and year: ``practice_id year numerator persons largest second``."""
+    t, named, losses = _referral_rows(study, count, destination, attribution, specialty)
+    found = _counted(t, named, once=count == "persons")
+    if found.empty:
+        wanted = specialty or destination
+        raise DesignError(f"referrals: none to {wanted!r} in this study; check the specialty or destination")
+    return found, losses
+
+
+def _referral_rows(
+    study: Study, count: str, destination: str, attribution: Attribution, specialty: str | None = None
+) -> tuple[ir.Table, bool, tuple[Loss, ...]]:
+    """The referrals that count, whether they name persons, and what was lost."""
     if count not in ("referrals", "persons"):
         raise DesignError(f"referrals: count is {count!r}; use 'referrals' or 'persons'")
     if destination not in _TO:
@@ -152,11 +216,7 @@ def _referrals(
         losses = losses_by_group(study, counts.to_pandas(), "referrals that name no person")
         t = t.filter(t.person_id.notnull())
     t, more = attribution.apply(study, t, what="referrals")
-    found = _counted(t, named, once=count == "persons")
-    if found.empty:
-        wanted = specialty or destination
-        raise DesignError(f"referrals: none to {wanted!r} in this study; check the specialty or destination")
-    return found, (*losses, *more)
+    return t, named, (*losses, *more)
 
 
 def _counted(t: ir.Table, named: bool, *, once: bool) -> pd.DataFrame:

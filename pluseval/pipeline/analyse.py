@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,19 +11,18 @@ from pluseval.data.frame import AnalysisFrame
 from pluseval.data.study import Study
 from pluseval.errors import DesignError, PlanError
 from pluseval.estimate.describe import group_means
-from pluseval.estimate.did import did
 from pluseval.estimate.event_study import adjacent_changes, event_study
 from pluseval.estimate.inference import OLS, ClusterRobust, Inference
 from pluseval.estimate.inference_max_t import MaxT
 from pluseval.estimate.ratio import rate_ratio_did
-from pluseval.estimate.registry import inference_named
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.estimate.robustness import robustness
-from pluseval.estimate.single_arm import single_arm
 from pluseval.estimate.specification import specification_curve
 from pluseval.estimate.staggered import staggered_did
-from pluseval.outcomes.registry import outcome as outcome_named
-from pluseval.pipeline.plan import InferenceChoice, Outcome, Plan, Question, Variation
+from pluseval.pipeline.contrast import estimate_of, frame_of, inference_of, maker_of, windows_of
+from pluseval.pipeline.credibility import credibility_sets
+from pluseval.pipeline.detect import detectable_sets
+from pluseval.pipeline.plan import Outcome, Plan, Question, Variation
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,11 @@ def require_known(plan: Plan) -> None:
         choices = [outcome.inference, *(v.inference for v in readings if v.inference is not None)]
         if outcome.adjacent is not None:
             choices.append(outcome.adjacent.inference)
+        further = outcome.credibility.placebo_outcomes if outcome.credibility is not None else ()
         options = [outcome.options, *(v.options for v in readings if v.options is not None)]
         asked: list[Callable[[], object]] = [partial(inference_of, choice) for choice in choices]
-        asked += [partial(_maker, outcome, chosen) for chosen in options]
+        asked += [partial(maker_of, outcome.function, chosen) for chosen in options]
+        asked += [partial(maker_of, one.function, one.options) for one in further]
         for ask in asked:
             try:
                 ask()
@@ -83,75 +83,6 @@ def require_known(plan: Plan) -> None:
                 faults.append(f"  {outcome.key}: {str(fault).removeprefix('the plan: ')}")
     if faults:
         raise PlanError("the plan names what there is not:\n" + "\n".join(dict.fromkeys(faults)))
-
-
-def inference_of(choice: InferenceChoice) -> Inference:
-    """The inference value that the plan names.
-
-    Raises
-    ------
-    PlanError
-        If there is no procedure of that name, or it has no such parameter.
-    """
-    try:
-        return inference_named(choice.procedure, **choice.parameters)
-    except DesignError as error:
-        raise PlanError(f"the plan: {error}") from None
-
-
-def frame_of(study: Study, outcome: Outcome, plan: Plan, variation: Variation | None = None) -> AnalysisFrame:
-    """The frame of a planned outcome, as the plan or one of its sensitivity analyses defines it."""
-    options = outcome.options if variation is None or variation.options is None else variation.options
-    attribution = plan.estimand.attribution
-    if variation is not None and variation.attribution is not None:
-        attribution = variation.attribution
-    if _takes_attribution(outcome):
-        options = {**options, "attribution": attribution}
-    elif variation is not None and variation.attribution is not None:
-        raise PlanError(f"the plan: {outcome.function} knows no attribution to a practice")
-    return _maker(outcome, options)(study)
-
-
-def _takes_attribution(outcome: Outcome) -> bool:
-    try:
-        return "attribution" in inspect.signature(outcome_named(outcome.function)).parameters
-    except DesignError as error:
-        raise PlanError(f"the plan: {error}") from None
-
-
-def _maker(outcome: Outcome, options: Mapping[str, Any]) -> Callable[[Study], AnalysisFrame]:
-    try:
-        make = outcome_named(outcome.function)
-        inspect.signature(make).bind(None, **options)
-    except DesignError as error:
-        raise PlanError(f"the plan: {error}") from None
-    except TypeError as error:
-        raise PlanError(f"the plan: the options of {outcome.function}: {error}") from None
-    return partial(make, **options)
-
-
-def estimate_of(
-    frame: AnalysisFrame, outcome: Outcome, plan: Plan, variation: Variation | None = None
-) -> Estimate:
-    """One planned contrast of one outcome: the primary one, or a variation of it."""
-    v = variation or Variation(name="primary")
-    chosen: dict[str, Any] = {
-        "inference": inference_of(v.inference or outcome.inference),
-        "margin": outcome.margin,
-        "average": v.average or plan.estimand.average,
-        "level": 1 - plan.alpha,
-    }
-    periods = v.periods if v.periods is not None else outcome.periods
-    windows = v.windows or outcome.windows or (plan.windows.before, plan.windows.after)
-    chosen.update({"periods": periods} if periods else {"windows": windows})
-    design = v.design or outcome.design
-    if design == "single_arm":
-        estimate = single_arm(frame, **chosen)
-    else:
-        adjust = v.adjust if v.adjust is not None else outcome.adjust
-        estimate = did(frame, adjust=adjust, weights=v.weight or plan.estimand.weight, **chosen)
-    sheet = replace(estimate.estimand, treated_as=plan.estimand.treated_as)
-    return replace(estimate, term=v.name, estimand=sheet)
 
 
 def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
@@ -202,7 +133,13 @@ def planned(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
                 title_nl=f"{label_nl}: gevoeligheid van het primaire resultaat",
             )
         )
-    return Analysis(tuple(sets + _further(frame, outcome, plan)), tuple(skipped))
+    sets += _further(frame, outcome, plan)
+    try:
+        sets += detectable_sets(frame, outcome, plan)
+    except DesignError as reason:  # a conditioned study, or no practice without an effect
+        skipped.append((f"{outcome.key}: minimal detectable effect", str(reason)))
+    checks, left_out = credibility_sets(frame, study, outcome, plan)
+    return Analysis((*sets, *checks), (*skipped, *left_out))
 
 
 def _varied(
@@ -278,7 +215,7 @@ def _side_by_side(frame: AnalysisFrame, outcome: Outcome, plan: Plan) -> list[Es
     assert chosen is not None
     primary = inference_of(outcome.inference)
     label, label_nl = frame.measure.label, frame.measure.label_nl
-    windows = outcome.windows or (plan.windows.before, plan.windows.after)
+    windows = windows_of(outcome, plan)
     panel = robustness(
         frame,
         seed=chosen.seed,

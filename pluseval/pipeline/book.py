@@ -132,9 +132,10 @@ def build_key(folders: Sequence[Path]) -> str:
     for folder in folders:
         digest.update((Path(folder) / "manifest.json").read_bytes())
     package = Path(__file__).resolve().parent.parent
-    for module in sorted(package.rglob("*.py")):
-        digest.update(module.relative_to(package).as_posix().encode())
-        digest.update(module.read_bytes())
+    for root in (package, locate("analyses") / "calibration"):
+        for file in sorted(f for f in root.rglob("*") if f.is_file() and f.suffix != ".pyc"):
+            digest.update(file.relative_to(root).as_posix().encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

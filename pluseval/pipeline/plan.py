@@ -121,6 +121,63 @@ class SideBySide(_Section):
     seed: int
 
 
+class Detectable(_Section):
+    """The minimal detectable effect on the data of a run: placebo assignments, seed, and whose data.
+
+    ``windows`` are needed where the plan's own do not lie before the first start.
+    """
+
+    draws: Annotated[int, Field(ge=100)]
+    seed: int
+    using: Literal["comparison", "before"] = "comparison"
+    windows: tuple[Years, Years] | None = None
+
+
+class CredibilityDesign(_Section):
+    """What is tried where no effect can be, and how far its assumption may fail: alike for every outcome.
+
+    ``placebo_periods`` and ``baselines`` are windows before the start; ``power`` the chances with which a
+    reader finds a difference in trends; ``relative`` how many times the largest violation before the start
+    the one after it may be.
+    """
+
+    placebo_periods: tuple[tuple[Years, Years], ...]
+    baselines: tuple[Years, Years]
+    power: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.8)
+    relative: tuple[Annotated[float, Field(ge=0)], ...]
+    comparators: tuple[Literal["list_size_overlap", "largest_third", "same_region"], ...]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CredibilityDesign:
+        for (_, last), (first, _) in (*self.placebo_periods, self.baselines):
+            if not last < first:
+                raise ValueError("credibility: the first window of a pair lies wholly before the second")
+        if not self.relative or self.relative[0] != 0 or list(self.relative) != sorted(set(self.relative)):
+            raise ValueError("credibility.relative rises from 0, which takes trends to be parallel")
+        return self
+
+
+class PlaceboOutcome(_Section):
+    """An outcome that the programme cannot have changed, as the plan claims: its function and options."""
+
+    name: str
+    function: Annotated[str, Field(pattern=r"^([\w.]+:)?\w+$")]
+    options: dict[str, Any] = {}
+
+
+class Credibility(_Section):
+    """The checks of credibility of one outcome: seed and draws, and what depends on what is measured.
+
+    ``smooth`` bounds by how much the difference in trends may bend a year, in the unit of a difference; 0
+    lets it go on in a straight line.
+    """
+
+    seed: int
+    draws: Annotated[int, Field(ge=99)] = 999
+    smooth: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    placebo_outcomes: tuple[PlaceboOutcome, ...] = ()
+
+
 class LuckChoice(_Section):
     """The planted practice-level studies whose p-values stand beside the published one."""
 
@@ -151,6 +208,9 @@ class Outcome(_Section):
     published: Variation | None = None
     luck: LuckChoice | None = None
     robustness: SideBySide | None = None
+    detectable: Detectable | None = None
+    credibility: Credibility | None = None
+    by_specialty: bool = False
     sensitivity: tuple[Variation, ...] = ()
 
     @model_validator(mode="after")
@@ -161,6 +221,12 @@ class Outcome(_Section):
             raise ValueError(f"outcome {self.key}: give periods or windows, not both")
         if self.periods is not None and len(self.periods) not in (0, 2):
             raise ValueError(f"outcome {self.key}: periods names two periods")
+        if self.credibility is not None and self.design != "did":
+            raise ValueError(
+                f"outcome {self.key}: credibility checks compare two groups; design is single_arm"
+            )
+        if self.by_specialty and self.table != "referrals":
+            raise ValueError(f"outcome {self.key}: by_specialty is for referrals")
         names = [v.name for v in self.sensitivity]
         if len(set(names)) != len(names):
             raise ValueError(f"outcome {self.key}: the names of the sensitivity analyses must differ")
@@ -192,6 +258,7 @@ class Plan(_Section):
     disclosure: DisclosureChoice
     comparators: tuple[Comparators, ...] = ()
     co_interventions: tuple[CoIntervention, ...] = ()
+    credibility: CredibilityDesign | None = None
     outcomes: tuple[Outcome, ...]
     municipal: Municipal
 
@@ -200,6 +267,21 @@ class Plan(_Section):
         keys = [o.key for o in self.outcomes]
         if len(set(keys)) != len(keys):
             raise ValueError("two outcomes have one key")
+        asking = [o.key for o in self.outcomes if o.credibility is not None]
+        if asking and self.credibility is None:
+            raise ValueError(f"{', '.join(asking)}: credibility checks need the plan's table [credibility]")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_happened_yet(self) -> Plan:
+        if self.credibility is not None:
+            first, last = self.windows.before
+            pairs = (*self.credibility.placebo_periods, self.credibility.baselines)
+            if any(not first <= a <= b <= last for pair in pairs for a, b in pair):
+                raise ValueError(
+                    "credibility: placebo_periods and baselines lie within windows.before, when nobody had "
+                    "started"
+                )
         return self
 
     @property

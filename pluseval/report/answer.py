@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pluseval.report.claim import claims
 from pluseval.report.phrases import PHRASES
 from pluseval.report.words import Verdict
 
 # The front page's questions, and those of them that the conjunctive hypothesis joins.
 FRONT = ("health", "experience", "msz", "total", "referrals")
 PARTS = ("msz", "total", "health", "experience")
-
+# Verdicts that show a change, of whatever size.
+CHANGED = ("lower", "higher", "worse")
 
 Outcome = Literal["shown", "not_shown", "contradicted", "not_testable"]
 
@@ -74,7 +76,8 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
 
     Only the questions of ``FRONT`` are told; nothing where none of them was asked. First what the data are
     (where synthetic), then the conjunctive hypothesis of the trial register, then one sentence for each
-    question, and one where the published reading of it gives another verdict.
+    question, and one where what was published disagrees with it: a published reading that, run again, gives
+    another verdict, or (real data only) a published "no change" where the primary procedure shows one.
 
     Parameters
     ----------
@@ -110,8 +113,38 @@ def answer(verdicts: Mapping[str, Verdict], *, parts: tuple[str, ...] = PARTS) -
                 continue
             name = names.get(key, key)
             lines.append(f"{name[:1].upper()}{name[1:]}: {found.sentence(lang)}")
-            published = verdicts.get(f"{key}_published")
-            if published and published.key not in (found.key, "not_testable"):
-                lines.append(words["readings_differ"].format(name=name, sentence=published.sentence(lang)))
+            differs = disagreement(found, verdicts.get(f"{key}_published"), name=name, lang=lang)
+            lines += [differs] if differs else []
         told[lang] = lines
     return told
+
+
+def disagreement(found: Verdict, published: Verdict | None, *, name: str, lang: str = "en") -> str:
+    """One sentence where the primary verdict and what was published disagree; else nothing.
+
+    Parameters
+    ----------
+    found : Verdict
+        By the plan's primary procedure.
+    published : Verdict, optional
+        Of the published reading, run again on the same data; where it is testable it goes before what the
+        claims say in words.
+    name : str
+        The question, in words of the language.
+    lang : {"en", "nl"}
+    """
+    words = PHRASES[lang]
+    primary = words["verdicts"][found.key]
+    if found.key == "not_testable":
+        return ""
+    if published and published.key != "not_testable":
+        if published.key == found.key:
+            return ""
+        other, told = words["verdicts"][published.key], published.told(lang)
+        return words["readings_differ"].format(name=name, published=other, told=told, primary=primary)
+    # Synthetic numbers can neither support nor contradict what was found in PlusPraktijken.
+    unchanged = [claim.id for claim in claims() if found.set_name in claim.unchanged]
+    if found.source_kind != "real" or not unchanged or found.key not in CHANGED:
+        return ""
+    named = words["and"].join(unchanged)
+    return words["finding_differs"].format(name=name, claim=named, primary=primary, told=found.told(lang))

@@ -20,30 +20,7 @@ SCOREBOARD_HEADS = {
     "nl": ("vraag", "oordeel", "verandering, vergeleken met de andere praktijken; enquêtes: sinds de eerste"),
 }
 SCOREBOARD_CAPTION = {"en": "The answer at a glance", "nl": "Het antwoord in één oogopslag"}
-VERDICT_WORDS = {
-    "en": {
-        "lower": "lower",
-        "higher": "higher",
-        "no_difference_shown": "no difference shown",
-        "not_worse": "not worse",
-        "worse": "worse",
-        "equivalent": "equivalent",
-        "inconclusive": "inconclusive",
-        "described": "described",
-        "not_testable": "not testable on these data",
-    },
-    "nl": {
-        "lower": "lager",
-        "higher": "hoger",
-        "no_difference_shown": "geen verschil aangetoond",
-        "not_worse": "niet slechter",
-        "worse": "slechter",
-        "equivalent": "gelijkwaardig",
-        "inconclusive": "geen uitsluitsel",
-        "described": "beschreven",
-        "not_testable": "niet toetsbaar op deze gegevens",
-    },
-}
+VERDICT_WORDS = {lang: PHRASES[lang]["verdicts"] for lang in PHRASES}
 
 
 def open_book() -> Page:

@@ -77,7 +77,12 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "procedure": "Procedure: {inference}.",
         "readings_differ": (
-            "The published reading of {name} gives another verdict than the primary procedure: {sentence}"
+            "The published reading of {name} gives another verdict than the primary procedure: {published}, "
+            "{told}, instead of {primary}."
+        ),
+        "finding_differs": (
+            "The published claim {claim}, of no difference in {name}, does not agree with the primary "
+            "procedure: {primary}, {told}."
         ),
         "procedures_disagree": (
             "{label}: the answer hangs on the procedure. Of {tested} procedures {found} find a difference, "
@@ -101,6 +106,17 @@ PHRASES: dict[str, dict[str, Any]] = {
             "The programme's hypothesis (lower costs, with health and experience not worse) is not testable "
             "as a whole on these data: there is no result for {absent}."
         ),
+        "verdicts": {
+            "lower": "lower",
+            "higher": "higher",
+            "no_difference_shown": "no difference shown",
+            "not_worse": "not worse",
+            "worse": "worse",
+            "equivalent": "equivalent",
+            "inconclusive": "inconclusive",
+            "described": "described",
+            "not_testable": "not testable on these data",
+        },
         "questions": {
             "health": "health status",
             "experience": "experienced quality",
@@ -189,7 +205,12 @@ PHRASES: dict[str, dict[str, Any]] = {
         ),
         "procedure": "Methode (Engelse benaming): {inference}.",
         "readings_differ": (
-            "De gepubliceerde analyse van {name} geeft een ander oordeel dan de primaire: {sentence}"
+            "De gepubliceerde analyse van {name} geeft een ander oordeel dan de primaire: {published}, "
+            "{told}, in plaats van {primary}."
+        ),
+        "finding_differs": (
+            "De gepubliceerde bewering {claim}, van geen verschil in {name}, komt niet overeen met de "
+            "primaire procedure: {primary}, {told}."
         ),
         "procedures_disagree": (
             "{label}: het antwoord hangt af van de procedure. Van {tested} procedures vinden er {found} een "
@@ -214,6 +235,17 @@ PHRASES: dict[str, dict[str, Any]] = {
             "slechter worden) is als geheel niet te toetsen met deze gegevens: er is geen resultaat voor "
             "{absent}."
         ),
+        "verdicts": {
+            "lower": "lager",
+            "higher": "hoger",
+            "no_difference_shown": "geen verschil aangetoond",
+            "not_worse": "niet slechter",
+            "worse": "slechter",
+            "equivalent": "gelijkwaardig",
+            "inconclusive": "geen uitsluitsel",
+            "described": "beschreven",
+            "not_testable": "niet toetsbaar op deze gegevens",
+        },
         "questions": {
             "health": "gezondheidstoestand",
             "experience": "ervaren kwaliteit",

@@ -90,6 +90,8 @@ class Verdict:
     favourable: bool | None = None
     set_name: str = ""
     term: str = ""
+    told_en: str = ""
+    told_nl: str = ""
     sentence_en: str = ""
     sentence_nl: str = ""
     how_sure_en: str = ""
@@ -101,6 +103,10 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.key not in VERDICTS:
             raise DesignError(f"no verdict {self.key!r}; one of {', '.join(VERDICTS)}")
+
+    def told(self, lang: str = "en") -> str:
+        """The number with its unit, interval and p-value."""
+        return getattr(self, f"told_{check_language(lang)}")
 
     def sentence(self, lang: str = "en") -> str:
         """The verdict with number, interval and what it rules out."""
@@ -186,6 +192,7 @@ def verdict(
     )
     plain = Verdict(**facts)
     for lang in ("en", "nl"):
+        facts[f"told_{lang}"] = _value(number, lang) + _interval(plain, number, lang)
         facts[f"sentence_{lang}"] = _sentence(plain, number, lang)
         facts[f"how_sure_{lang}"] = _how_sure(plain, number, lang)
     return Verdict(**facts)
@@ -339,6 +346,10 @@ def _compared_with(number: Any, lang: str) -> str:
     return words["than_reference"]
 
 
+def _value(number: Any, lang: str) -> str:
+    return with_unit(number.estimate, number, lang=lang, signed=number.scale == "difference")
+
+
 def _interval(found: Verdict, number: Any, lang: str) -> str:
     words, digits = PHRASES[lang], decimals_of(number)
     if math.isnan(found.conf_low):
@@ -379,10 +390,9 @@ def _ruled_out(found: Verdict, number: Any, lang: str) -> str:
 
 def _sentence(found: Verdict, number: Any, lang: str) -> str:
     words, lang = PHRASES[lang], check_language(lang)
-    signed = number.scale == "difference"
     fields = dict(
         label=_label(number, lang),
-        value=with_unit(number.estimate, number, lang=lang, signed=signed),
+        value=_value(number, lang),
         interval=_interval(found, number, lang),
         than=_compared_with(number, lang),
         margin="",

@@ -68,6 +68,27 @@ def test_a_page_of_the_book_holds_the_bundle_bytes(built):
         assert all(row in page for row in rows), name
 
 
+def test_the_pages_ask_whether_the_comparison_can_be_trusted(built, soups):
+    """Every check of the run stands in the section, figures folded, each sentence with a number of the run."""
+    results = results_of(built)
+    shown = {"questions/costs": ("costs.msz", "costs.total"), "questions/referrals": ("referrals.percentage",)}
+    for page, keys in shown.items():
+        soup = soups[page]
+        assert any("Can the comparison be trusted?" in h.get_text() for h in soup.select("h2")), page
+        for key in keys:
+            checks = soup.select_one(f'.pluseval-checks[data-outcome="{key}"]')
+            text = " ".join(checks.get_text().split())
+            for name in ("placebo", "honest", "comparators"):
+                figure = checks.select_one(f"details #figure-{key.replace('.', '-')}-{name}")
+                assert figure is not None and figure.img["alt"], (key, name)
+            for name in ("pretrend", "placebo", "honest", "baseline", "comparators", "heterogeneity"):
+                assert checks.select_one(f"#table-{key.replace('.', '-')}-{name}") is not None, (key, name)
+            assert str(results.number(f"{key}.synthetic", "synthetic difference in differences")) in text
+            assert "have not consented" in text
+    specialties = soups["questions/referrals"].select_one("#figure-referrals-specialty-effects")
+    assert specialties is not None and "Holm" in soups["questions/referrals"].get_text()
+
+
 SYNTHETIC_PAGES = (
     "index",
     "claims",

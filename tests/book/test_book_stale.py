@@ -136,12 +136,24 @@ def test_changed_results_give_another_cache_and_every_page_is_read_again(made, t
     assert key == same != other
 
 
-def test_jupyter_book_by_itself_runs_a_stale_evaluation_again(tmp_path, monkeypatch):
+def test_other_error_rates_or_claims_are_another_book(tmp_path, made, monkeypatch):
+    """The tables of the package and of the calibration stand on pages, so they are part of the key."""
+    bundle = bundle_of(made, tmp_path / "a", 1.0)
+    analyses = shutil.copytree(locate("analyses"), tmp_path / "analyses")
+    monkeypatch.setattr(book, "locate", lambda name: analyses if name == "analyses" else locate(name))
+    first = book.build_key([bundle])
+    assert first == book.build_key([bundle])
+    table = analyses / "calibration" / "table.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert book.build_key([bundle]) != first
+
+
+def test_jupyter_book_by_itself_runs_a_stale_evaluation_again(tmp_path, monkeypatch, beside):
     """Without results handed over, the embedded study is evaluated where its results are not there."""
     small = Parameters.sized(treated=14, comparators=56, patients=14_000)
     data = synthesize(tmp_path / "study", seed=3, parameters=small)
     plan = tmp_path / "plan.toml"
-    plan.write_text(_referrals_only((locate("analyses") / "plan.toml").read_text(encoding="utf-8")))
+    plan.write_text(_referrals_only((locate("analyses") / "plan.toml").read_text(encoding="utf-8"), beside))
     runs: list[Run] = []
 
     def run(asked, *, plan, out, reuse, progress):
@@ -171,12 +183,11 @@ def test_jupyter_book_by_itself_runs_a_stale_evaluation_again(tmp_path, monkeypa
     assert not runs[-1].reused, "a run that was touched is not used"
 
 
-def _referrals_only(text: str) -> str:
+def _referrals_only(text: str, beside: dict[str, object]) -> str:
     """The plan with the referral percentage as its only outcome, its primary contrast only."""
     head, *outcomes = text.split("[[outcomes]]\n")
     one = next(o for o in outcomes if 'key = "referrals.percentage"' in o)
     tail = "[municipal]" + one.split("[municipal]")[1]
-    dropped = ("ratio", "event_study", "staggered", "adjacent", "luck")
     lines = one.split("# The published reading")[0].split("[[outcomes.sensitivity]]")[0].splitlines()
-    kept = [line for line in lines if line.split("=")[0].strip() not in dropped]
+    kept = [line for line in lines if line.split("=")[0].strip() not in beside]
     return head + "[[outcomes]]\n" + "\n".join(kept) + "\n\n" + tail

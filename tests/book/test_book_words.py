@@ -23,24 +23,14 @@ FRONT = ("msz", "total", "health", "experience", "referrals")
 UNDECIDED = {"no_difference_shown", "not_worse", "equivalent", "inconclusive"}
 
 
-def quick_plan() -> Plan:
+def quick_plan(beside: dict[str, object]) -> Plan:
     """The project's plan with its primary contrasts only."""
     plan = read_plan(locate("analyses") / "plan.toml")
-    further = {
-        "sensitivity": (),
-        "event_study": False,
-        "staggered": False,
-        "ratio": False,
-        "adjacent": None,
-        "luck": None,
-        "published": None,
-    }
-    known = {k: v for k, v in further.items() if k in type(plan.outcomes[0]).model_fields}
-    return plan.model_copy(update={"outcomes": tuple(o.model_copy(update=known) for o in plan.outcomes)})
+    return plan.model_copy(update={"outcomes": tuple(o.model_copy(update=beside) for o in plan.outcomes)})
 
 
 @pytest.fixture(scope="session")
-def pages(made_once):
+def pages(made_once, beside):
     """The pages' results of a study that helps, one that harms and one that does neither."""
 
     def make(place):
@@ -48,7 +38,7 @@ def pages(made_once):
         size = Parameters.sized(treated=14, comparators=56, patients=28_000)
         for effects in PLANTED:
             study = synthesize(place / "data" / effects, seed=5, parameters=size, effects=effects)
-            run(study, plan=quick_plan(), out=place / "results" / effects)
+            run(study, plan=quick_plan(beside), out=place / "results" / effects)
 
     place = made_once("planted", make)
     return {effects: Page([Results.open(place / "results" / effects)]) for effects in PLANTED}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pluseval.errors import DesignError
 from pluseval.estimate.adjust_many import adjust_many
@@ -83,6 +84,22 @@ def test_the_slope_before_the_start_is_a_difference_of_practice_slopes(frame):
         made = found[f"slope found with {share} %: difference it makes 2013-2015 -> 2017-2019"].estimate
         assert made == pytest.approx(4 * slope_found) and slope_found > 0
     assert math.isnan(found["slope found with 80 %"].p_value)
+
+
+def test_the_bias_among_studies_that_pass_is_a_truncated_normal_mean(frame):
+    """One earlier difference: its mean within the bounds of no significance, and what moves along with it."""
+    two = frame.between(2014, 2017)
+    found = pretrend_check(two, inference=Welch(), windows=((2015, 2015), (2017, 2017)), exclude=(2016,))
+    cells = two.cells.pivot(index="cluster", columns="period", values="y")
+    changes = (cells[[2014, 2017]].to_numpy() - cells[[2015]].to_numpy()).T
+    on = two.treated.to_numpy()
+    cov = sum(np.cov(changes[:, group]) / group.sum() for group in (on, ~on))
+    slope, sd = found["slope found with 80 %"].estimate, math.sqrt(cov[0, 0])
+    bounds = [(side * 1.959964 * sd + slope) / sd for side in (-1, 1)]
+    among = stats.truncnorm.mean(*bounds, loc=-slope, scale=sd)  # a year earlier: minus the slope
+    by_hand = 2 * slope + cov[1, 0] / cov[0, 0] * (among + slope)
+    term = "slope found with 80 %: difference it makes where the test found nothing"
+    assert found[term].estimate == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_less_noise_finds_smaller_slopes(drawn):

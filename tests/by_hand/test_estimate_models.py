@@ -266,12 +266,27 @@ def test_synthetic_did_serves_one_programme_practice(drawn):
 
 def test_the_interval_of_synthetic_did_ends_where_its_test_rejects(drawn):
     data = drawn.practice_rows(2, n=16, early=4, late=0, years=(2013, 2014, 2015, 2016, 2017))
-    found = synthetic_did(
-        drawn.framed(data), inference=Permutation(draws=99, seed=1, statistic="coefficient")
-    )
+    inference = Permutation(draws=99, seed=1, statistic="coefficient")
+    found = synthetic_did(drawn.framed(data), inference=inference)
     assert found.conf_low < found.estimate < found.conf_high
     reach = found.conf_high - found.estimate
-    assert found.p_at(found.conf_high + 0.1 * reach) <= 0.05 < found.p_at(found.estimate)
+    for end, outwards in ((found.conf_low, -1), (found.conf_high, 1)):
+        assert found.p_at(end + outwards * 1e-6 * reach) <= 0.05 < found.p_at(end) <= 0.05 + 1.1 / 100
+    narrow = found.conf_int(0.8)
+    assert found.conf_low < narrow[0] < narrow[1] < found.conf_high
+
+
+@pytest.mark.parametrize("estimator", [synthetic_did, lambda *a, **k: imputation_did(*a, **k).overall])
+def test_equal_tails_are_kept_where_entries_are_reassigned(drawn, estimator):
+    frame = drawn.framed(drawn.practice_rows(2, n=16, early=4, late=0))
+    symmetric, equal = (
+        estimator(frame, inference=Permutation(draws=199, seed=1, tails=tails))
+        for tails in ("symmetric", "equal")
+    )
+    assert equal.estimate == symmetric.estimate and "equal tails" in equal.inference
+    assert (equal.conf_low, equal.conf_high) != (symmetric.conf_low, symmetric.conf_high)
+    for end in (equal.conf_low, equal.conf_high):
+        assert equal.p_at(end) == pytest.approx(0.05, abs=2.5 / 200)
 
 
 def test_a_full_years_dose_is_the_plain_did_and_half_doubles_it(drawn):

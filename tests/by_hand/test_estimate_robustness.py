@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pluseval.errors import DesignError
+from pluseval.estimate.content_seed import content_seed
 from pluseval.estimate.did import did
 from pluseval.estimate.inference import OLS, ClusterRobust, Welch
 from pluseval.estimate.inference_resampling import Permutation, SignFlip, WildBootstrap
@@ -50,6 +51,34 @@ def test_refused_procedures_are_named_with_their_reason(drawn):
     found = robustness(drawn.framed(data), seed=1, windows=drawn.WINDOWS, draws=DRAWS)
     refused = [n for n in found.estimates[0].notes if n.startswith("not shown")]
     assert len(found) == 4 and len(refused) == 2 and all("list_size" in n for n in refused)
+
+
+def test_a_frame_alone_is_enough(frame, drawn):
+    """Without a seed and windows: seeded by the data, all years before the first entry v from the last on."""
+    found = robustness(frame, draws=DRAWS)
+    entries = frame.cells["entry"].dropna()
+    before = [p for p in frame.periods if p < entries.min()]
+    after = [p for p in frame.periods if p >= entries.max()]
+    windows = ((before[0], before[-1]), (after[0], after[-1]))
+    assert max(before) + 1 < min(after)  # a year of the roll-out is left out
+    named = robustness(frame, seed=content_seed(frame), windows=windows, draws=DRAWS)
+    assert [(e.estimate, e.p_value, e.conf_low) for e in found] == [
+        (e.estimate, e.p_value, e.conf_low) for e in named
+    ]
+    assert all("before the first practice joined" in e.estimand.contrast for e in found)
+    assert not any("before the first practice joined" in e.estimand.contrast for e in named)
+    with pytest.raises(DesignError, match="robustness needs 2 periods, found"):
+        robustness(frame.between(entries.min(), frame.periods[-1]), draws=DRAWS)
+
+
+def test_the_seed_follows_the_values_and_nothing_else(drawn):
+    rows = drawn.practice_rows(1)
+    frame = drawn.framed(rows)
+    assert 0 <= content_seed(frame) < 1_000_000
+    assert content_seed(drawn.framed(rows.sample(frac=1, random_state=3))) == content_seed(frame)
+    assert content_seed(frame.with_practices({"extra": frame.practices["list_size"]})) == content_seed(frame)
+    moved = rows.assign(pct=rows.pct.where(rows.index != rows.index[0], rows.pct + 0.01))
+    assert content_seed(drawn.framed(moved)) != content_seed(frame)
 
 
 def test_full_adds_the_others_and_models_of_persons(drawn):
@@ -98,11 +127,12 @@ def curve(frame):
 
 
 def test_the_curve_holds_every_combination_that_can_be_had(curve):
-    # did: 2 windows x 2 covariates x (3 procedures unweighted + CR2 by exposure), three staggered ones
-    assert len(curve) == 2 * 2 * 4 + 3
+    # did: 2 windows x 2 covariates x (3 procedures unweighted + CR2 and permutation by exposure), three
+    # staggered ones
+    assert len(curve) == 2 * 2 * 5 + 3
     notes = curve.estimates[0].notes
     assert any("8 not shown: mixed_did needs one row per person" in n for n in notes)
-    assert sum("not shown" in n for n in notes) == 3
+    assert sum("not shown" in n for n in notes) == 2
     assert curve.estimates[0].term.endswith("inference: CR2 (primary)")
 
 

@@ -9,10 +9,16 @@ from dataclasses import replace
 import pytest
 
 from pluseval.errors import DesignError
-from pluseval.report import ledger as book
+from pluseval.report import claim_rules as book
 from pluseval.report.catalogue import SETS
+from pluseval.report.claim import RULE_NAMES, Claim, claim_sets, claims
+from pluseval.report.claim_rules import outlier_needed
 from pluseval.report.disclosure import DisclosureRules, release
-from pluseval.report.ledger import Claim, ClaimStatus, claim_sets, claims, ledger, outlier_needed
+from pluseval.report.ledger import ClaimStatus, claims_table, ledger, lung_arithmetic, ruled_out_by_claim
+from pluseval.report.read import Results
+from pluseval.report.readings import anchor, readings_table
+from pluseval.report.words import verdict
+from pluseval.report.write import write
 
 
 def status(made, identity, *sets):
@@ -147,7 +153,7 @@ def test_c11_the_outlier_that_both_halves_need():
     # 13 practices at 0.95 sum to 12.35; 14 at 1.16 to 16.24; the fourteenth is the difference.
     assert outlier_needed(practices=14, others=0.95, mean=1.16) == pytest.approx(16.24 - 12.35)
     assert "13 practices" in ledger({})["C11"].note and "3.9 times" in ledger({})["C11"].note
-    assert "3.9 times" in book.lung_arithmetic().content
+    assert "3.9 times" in lung_arithmetic().content
     with pytest.raises(DesignError):
         outlier_needed(practices=1, others=1.0, mean=1.0)
 
@@ -193,12 +199,124 @@ def test_a_suppressed_result_is_not_testable(made):
     assert found.status == book.NOT_TESTABLE and found.rerun == ""
 
 
-def test_the_table_says_scope_and_marks_synthetic_numbers(made):
-    released = release([c6(made, source=made.CONDITIONED)], DisclosureRules.default())
-    page = ledger(released)._repr_html_()
+def test_the_table_says_scope_and_the_warning_of_synthetic_data_once(made):
+    eq5d = made.named("health.eq5d.primary", made.estimate(0.0, 0.01, margin=0.03, source=made.CONDITIONED))
+    sets = [c6(made, source=made.CONDITIONED), eq5d]
+    released = release(sets, DisclosureRules.default())
+    page, table = ledger(released)._repr_html_(), claims_table(released).content
     assert all('scope="' in h for h in re.findall(r"<th[ >][^>]*", page))
-    assert page.count("no evidence about PlusPraktijken") == 1
-    assert page.count("<tr id=") == 19
+    assert page.count(made.CONDITIONED.label) == 1
+    assert made.CONDITIONED.label not in table
+    assert table.count("<tr id=") == 19
+    rows = {i: re.search(rf'<tr id="claim-{i}">.*?</tr>', table, re.DOTALL).group() for i in ("C1", "C6")}
+    assert book.BY_CONSTRUCTION in rows["C6"] and "no evidence" in rows["C6"]
+    assert book.NOT_TESTABLE in rows["C1"] and "say nothing" in rows["C1"]
+
+
+def test_the_row_of_c6_leads_to_every_reading_where_there_are_some(made):
+    name = "referrals.percentage.published_procedures"
+    both = [c6(made), made.named(name, made.estimate(term="published reading"))]
+    for sets, linked in ((both, True), (both[:1], False)):
+        released = release(sets, DisclosureRules.default())
+        link = f'href="#{anchor(name)}"'
+        assert (link in claims_table(released).content) == linked
+    written = readings_table(release(both, DisclosureRules.default()), name).content
+    assert f'id="{anchor(name)}"' in written
+
+
+def test_real_data_carry_no_warning(made):
+    page = ledger(release([c6(made)], DisclosureRules.default()))._repr_html_()
+    assert "synthetic" not in page and "banner" not in page
+
+
+# -- what is ruled out ---------------------------------------------------------------------------------------
+
+
+def told(made, identity, *sets):
+    released = release(sets, DisclosureRules.public_aggregates())
+    return ledger(released)[identity].ruled_out
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "said"),
+    [
+        (0.0, 0.026, "inconclusive"),
+        (0.0, 0.012, "smaller than the margin of 0.030 points"),
+        (0.02, 0.012, "not worse by the margin of 0.030 points"),
+    ],
+)
+def test_c1_says_what_is_ruled_out_against_the_margin(made, value, se, said):
+    one = made.estimate(value, se, measure=replace(made.GRADE, decimals=3), margin=0.03)
+    (line,) = told(made, "C1", made.named("health.eq5d.primary", one))
+    assert said in line
+    assert f"rules out a fall of more than {1.96 * se - value:.3f} points" in line
+    # The same words as the verdict on the front page: no second wording.
+    assert line == verdict(one, hypothesis="noninferiority", margin=0.03).sentence()
+
+
+@pytest.mark.parametrize(("identity", "key"), [("C2", "experience.grade"), ("C3", "experience.nps")])
+def test_c2_and_c3_tell_levels_and_change(made, identity, key):
+    change = made.estimate(0.1, 0.05, measure=made.GRADE, margin=0.3)
+    levels, line = told(
+        made, identity, made.trajectory(f"{key}.levels", (8.6, 8.7)), made.named(f"{key}.primary", change)
+    )
+    assert "8.60 to 8.70 over 2016-2017" in levels
+    assert "rules out any fall and a rise of more than 0.20 points" in line
+
+
+def test_c4_describes_both_scales_and_rules_nothing_out(made):
+    sets = [
+        made.trajectory(f"costs.{k}.levels", (100, 110), (200, 220), measure=made.COST)
+        for k in ("msz", "total")
+    ]
+    ratio = made.estimate(1.0, 0.01, scale="ratio", measure=made.COST)
+    lines = told(made, "C4", *sets, made.named("costs.msz.ratio", ratio))
+    # From 100 to 110 and from 200 to 220: half the rise in euros, the same in percent.
+    assert "rose 10 against 20 EUR from 2016 to 2017, that is 10.0 % against 10.0 %" in lines[0]
+    assert "1.000 times" in lines[1] and "equal growth in percent" in lines[1]
+    assert "never an effect" in lines[-1]
+    assert not any("p = " in line or "interval" in line for line in lines)
+
+
+def test_c5_rules_out_in_euros_and_in_percent(made):
+    euros = made.estimate(-10, 20.0, measure=made.COST)
+    ratio = made.estimate(0.99, 0.01, scale="ratio", measure=made.COST)
+    lines = told(
+        made,
+        "C5",
+        made.named("costs.msz.primary", euros),
+        made.named("costs.msz.ratio", ratio),
+        made.named("costs.total.primary", euros),
+    )
+    assert ["EUR 49" in line for line in lines] == [True, False, True]
+    assert lines[1].startswith("In percent") and "a fall of more than 3.0 %" in lines[1]
+
+
+def test_what_was_not_released_is_not_ruled_out(made):
+    assert told(made, "C1") == told(made, "C4") == ()
+    assert "Not testable" in ruled_out_by_claim({}).content
+
+
+def test_what_synthetic_intervals_rule_out_is_said_to_mean_nothing(made):
+    def page(source):
+        one = made.estimate(0.0, 0.01, measure=made.GRADE, margin=0.03, source=source)
+        released = release([made.named("health.eq5d.primary", one)], DisclosureRules.default())
+        return ruled_out_by_claim(released).content
+
+    assert "say nothing about PlusPraktijken" in page(made.CONDITIONED)
+    assert "say nothing" not in page(made.REAL)
+    assert 'id="ruled-out-C1"' in page(made.REAL)
+
+
+def test_the_numbers_of_a_bundle_rule_out_what_the_released_ones_do(made, tmp_path):
+    one = made.estimate(0.0, 0.01, measure=made.GRADE, margin=0.03)
+    released = release([made.named("health.eq5d.primary", one)], DisclosureRules.default())
+    again = ledger(Results.open(write(released, tmp_path)))["C1"]
+    assert (again.ruled_out, again.status) == (ledger(released)["C1"].ruled_out, book.AGREES)
+
+
+def test_every_rule_has_a_name_that_a_claim_may_use():
+    assert tuple(book.RULES) == RULE_NAMES
 
 
 def test_a_claim_with_an_unknown_rule_or_set_is_refused():

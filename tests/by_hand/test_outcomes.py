@@ -15,7 +15,7 @@ from pluseval.estimate.describe import group_means
 from pluseval.outcomes.costs import cost_per_insured_year
 from pluseval.outcomes.eq5d import eq5d_utility, eq_vas
 from pluseval.outcomes.experience import net_promoter_score, report_grade
-from pluseval.outcomes.referrals import referral_count, referral_percentage
+from pluseval.outcomes.referrals import referral_count, referral_percentage, referrals_by_specialty
 from pluseval.outcomes.registry import OUTCOMES, outcome
 from pluseval.outcomes.survey import survey_response
 
@@ -171,6 +171,24 @@ def test_referrals_to_hospital_per_100_enlisted(study):
     assert cell(frame, "C", 2015)["exposure"] == 250
     assert cell(frame, "C", 2018)["numerator"] == 0  # a list and no referral
     assert losses(frame) == {"referrals of practice-years without a list size": 1}
+
+
+def test_specialties_by_one_pass_are_those_asked_for_one_by_one(study):
+    for chosen in ({}, {"count": "persons"}, {"attribution": "practice_2015"}, {"destination": "all"}):
+        whole = referral_percentage(study, **chosen)
+        found = referrals_by_specialty(study, whole, **chosen)
+        assert set(found) == {"lung", "eye"}
+        counts = {name: frame.rows["numerator"].sum() for name, frame in found.items()}
+        assert list(counts.values()) == sorted(counts.values(), reverse=True)
+        for name, frame in found.items():
+            own = referral_percentage(study, specialty=name, **chosen)
+            assert frame.measure == own.measure
+            both = [f.cells.set_index(["cluster", "period"]) for f in (frame, own)]
+            shared = both[0].loc[both[1].index]  # one asked for alone begins with its first referral
+            pd.testing.assert_frame_equal(shared, both[1], check_dtype=False)
+    referrals = referral_percentage(study)
+    parts = referrals_by_specialty(study, referrals).values()
+    assert sum(f.cells["y"] for f in parts).to_list() == pytest.approx(referrals.cells["y"].to_list())
 
 
 def test_destination_and_specialty_are_choices_with_their_own_names(study):

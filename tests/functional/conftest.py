@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +49,12 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def plan_text(*keys: str) -> str:
-    """The project's plan with these outcomes only, each with its first sensitivity analysis at most."""
+def plan_text(*keys: str, beside: Iterable[str]) -> str:
+    """The project's plan with these outcomes only, each with its first sensitivity analysis at most.
+
+    What stands ``beside`` the primary contrast is left out.
+    """
+    dropped = "|".join(beside)
     text = (locate("analyses") / "plan.toml").read_text(encoding="utf-8")
     head, *outcomes = text.split("[[outcomes]]\n")
     tail = outcomes[-1][outcomes[-1].index("[municipal]") :]
@@ -58,33 +62,33 @@ def plan_text(*keys: str) -> str:
     for outcome in outcomes:
         if any(f'key = "{key}"' in outcome for key in keys):
             own = outcome.split("\n# -----")[0]
-            own = re.sub(r"(?m)^(ratio|event_study|staggered|adjacent|luck|robustness) = .*\n", "", own)
+            own = re.sub(rf"(?m)^({dropped}) = .*\n", "", own)
             kept.append("[[outcomes.sensitivity]]".join(own.split("[[outcomes.sensitivity]]")[:2]) + "\n")
     assert len(kept) == len(keys)
     return head + "".join("[[outcomes]]\n" + outcome for outcome in kept) + tail
 
 
 @pytest.fixture(scope="session")
-def short_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_plan(tmp_path_factory: pytest.TempPathFactory, beside: dict[str, object]) -> Path:
     """One outcome of each table."""
     file = tmp_path_factory.mktemp("plans") / "short.toml"
-    file.write_text(plan_text(*SHORT), encoding="utf-8")
+    file.write_text(plan_text(*SHORT, beside=beside), encoding="utf-8")
     return file
 
 
 @pytest.fixture(scope="session")
-def costs_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def costs_plan(tmp_path_factory: pytest.TempPathFactory, beside: dict[str, object]) -> Path:
     """MSZ costs alone, which five practices can carry: the sign flip of the surveys needs six."""
     file = tmp_path_factory.mktemp("plans") / "costs.toml"
-    file.write_text(plan_text("costs.msz"), encoding="utf-8")
+    file.write_text(plan_text("costs.msz", beside=beside), encoding="utf-8")
     return file
 
 
 @pytest.fixture(scope="session")
-def grade_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def grade_plan(tmp_path_factory: pytest.TempPathFactory, beside: dict[str, object]) -> Path:
     """The report grade alone: the shortest run."""
     file = tmp_path_factory.mktemp("plans") / "grade.toml"
-    file.write_text(plan_text("experience.grade"), encoding="utf-8")
+    file.write_text(plan_text("experience.grade", beside=beside), encoding="utf-8")
     return file
 
 

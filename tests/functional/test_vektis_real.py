@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,10 +163,3 @@ def test_a_second_load_gives_the_same_and_the_panel_is_unchanged_by_the_analysis
     again = load_vektis(SHARED / "vektis")
     assert again.content_hash == panel.content_hash
     np.testing.assert_array_equal(again.table["cost_msz_eur"], panel.table["cost_msz_eur"])
-
-
-@pytest.mark.slow
-def test_the_whole_analysis_takes_less_than_a_minute():
-    start = time.process_time()  # processor time of all threads: other work on the machine does not count
-    analyse(load_vektis(SHARED), load_rivm(SHARED))
-    assert time.process_time() - start < 60

@@ -68,6 +68,19 @@ def test_the_overall_effect_is_that_of_the_analytic_estimator():
         assert exact.overall.p_at(end) == pytest.approx(0.05, abs=1.1 / 1000)
 
 
+@pytest.mark.parametrize("comparison", ["never", "not_yet_treated"])
+def test_an_adjusted_overall_effect_is_that_of_outcome_regression(comparison):
+    frame = framed(outcomes(2, effect=-2.0))
+    asked = {"comparison": comparison, "adjust": ["region"]}
+    plain = staggered_did(frame, method="reg", **asked)
+    drawn = staggered_did(frame, inference=Permutation(draws=499, seed=1), **asked)
+    assert drawn.overall.estimate == pytest.approx(plain.overall.estimate, rel=1e-9)
+    assert drawn["event 1"].estimate == plain["event 1"].estimate
+    assert "adjusted for region, entries reassigned" in drawn.overall.inference
+    for end in (drawn.overall.conf_low, drawn.overall.conf_high):
+        assert drawn.overall.p_at(end) == pytest.approx(0.05, abs=1.1 / 500)
+
+
 def test_a_common_start_and_two_periods_give_the_permutation_of_changes():
     y = outcomes(3)[:, [2, 5]]
     entry = np.where(ENTRY > 0, 2, 0)
@@ -99,8 +112,10 @@ def test_what_a_permutation_of_entries_cannot_do_is_refused():
     frame = framed(outcomes(1))
     with pytest.raises(DesignError, match="single arm"):
         staggered_did(frame, inference=SignFlip(draws=99))
-    with pytest.raises(DesignError, match="strata in the place of adjust"):
-        staggered_did(frame, inference=Permutation(draws=99, seed=1), adjust=["region"])
+    with pytest.raises(DesignError, match="propensity score cannot be fitted"):
+        staggered_did(frame, inference=Permutation(draws=99, seed=1), adjust=["region"], method="dr")
+    with pytest.raises(DesignError, match="method is 'ipw'"):
+        staggered_did(frame, adjust=["region"], method="ipw")
     with pytest.raises(DesignError, match="use 'studentised'"):
         staggered_did(frame, inference=Permutation(draws=99, seed=1, statistic="coefficient"))
     with pytest.raises(DesignError, match="no data could be significant"):
@@ -118,18 +133,32 @@ def test_a_permuted_ratio_is_the_poisson_ratio_with_its_own_interval():
     assert "within levels of region" in drawn.inference
     for end in (drawn.conf_low, drawn.conf_high):
         assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 2000)
-    with pytest.raises(DesignError, match="takes no covariates"):
-        rate_ratio_did(frame, inference=Permutation(draws=99, seed=2), windows=windows, adjust=["region"])
 
 
-def test_a_permutation_of_weighted_values_is_refused():
-    with pytest.raises(DesignError, match="one change per practice"):
-        did(
-            framed(outcomes(1)),
-            inference=Permutation(draws=99, seed=1),
-            periods=(2015, 2018),
-            weights="exposure",
-        )
+def test_a_permuted_ratio_given_covariates_carries_the_error_of_cr2_and_its_own_interval():
+    frame = framed(outcomes(5))
+    asked = {"windows": ((2013, 2015), (2017, 2019)), "adjust": ["region"]}
+    robust = rate_ratio_did(frame, inference=ClusterRobust("CR2"), **asked)
+    drawn = rate_ratio_did(frame, inference=Permutation(draws=499, seed=2), **asked)
+    assert (drawn.estimate, drawn.std_error) == pytest.approx((robust.estimate, robust.std_error), rel=1e-6)
+    assert "adjusted for region" in drawn.inference
+    for end in (drawn.conf_low, drawn.conf_high):
+        assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 500)
+
+
+@pytest.mark.parametrize("adjust", [(), ("region",)])
+def test_permuted_weighted_values_carry_the_error_of_cr2_and_their_own_interval(adjust):
+    asked = {"periods": (2015, 2018), "weights": "exposure", "adjust": adjust}
+    drawn = did(framed(outcomes(1)), inference=Permutation(draws=999, seed=1), **asked)
+    robust = did(framed(outcomes(1)), inference=ClusterRobust("CR2"), **asked)
+    assert (drawn.estimate, drawn.std_error) == pytest.approx((robust.estimate, robust.std_error), rel=1e-9)
+    assert "values weighted by exposure" in drawn.inference
+    for end in (drawn.conf_low, drawn.conf_high):
+        assert drawn.p_at(end) == pytest.approx(0.05, abs=1.1 / 1000)
+    plain = did(
+        framed(outcomes(1)), inference=Permutation(draws=999, seed=1, statistic="coefficient"), **asked
+    )
+    assert plain.estimate == drawn.estimate and "the coefficient" in plain.inference
 
 
 def test_strata_must_be_a_column_with_values():

@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pluseval.errors import DesignError
+from pluseval.numerics.assign import assignments
 from pluseval.numerics.simplex import frank_wolfe, project_on_simplex, simplex_least_squares
+from pluseval.numerics.simplex_many import simplex_least_squares_many
 from pluseval.numerics.synthdid import METHODS, staggered_synthetic_did, synthetic_did
 from pluseval.numerics.synthdid_permutation import synthetic_did_permutation
 from pluseval.numerics.synthdid_resampling import (
     block_effects,
     bootstrap_effects,
     jackknife_standard_error,
+    leave_one_out_effects,
     placebo_effects,
 )
 
@@ -207,7 +210,66 @@ def test_projection_and_search_stay_on_the_simplex():
         assert (found >= -1e-12).all()
 
 
-def test_p_at_each_permutation_interval_end_is_alpha_within_a_few_draws():
+@pytest.mark.parametrize("statistic", ["coefficient", "studentised"])
+@pytest.mark.parametrize("method", METHODS)
+def test_many_assignments_at_once_equal_one_by_one(method, statistic):
+    """Staggered, at a trial value other than 0 too: weights, estimate and jackknife error."""
+    rng = np.random.default_rng(7)
+    entry, periods = np.repeat([6, 8, 0], [3, 2, 12]), np.arange(1, 11)
+    y = rng.normal(size=(17, 10)).cumsum(axis=1)
+    made = synthetic_did_permutation(
+        y, entry=entry, periods=periods, method=method, statistic=statistic, draws=49, seed=1
+    )
+    codes = np.concatenate(list(assignments(np.where(entry, entry, np.inf), draws=49, seed=1).blocks()))
+    starts = np.array([6.0, 8.0, np.inf])
+    for null in (0.0, 1.5):
+        shifted = y - null * ((entry > 0)[:, None] & (periods >= entry[:, None]))
+        drawn = [one_by_one(shifted, row, periods, method, statistic) for row in starts[codes]]
+        observed = one_by_one(shifted, np.where(entry, entry, np.inf), periods, method, statistic)
+        extreme = np.sum(np.abs(drawn) >= abs(observed) * (1 - 1e-9))
+        assert made.p_value(null) == pytest.approx((extreme + 1) / 50)
+        if null == 0.0 and statistic == "coefficient":
+            assert made.effects == pytest.approx(drawn, rel=1e-8)
+
+
+def one_by_one(y, start, periods, method, statistic):
+    made = staggered_synthetic_did(y, entry=start, periods=periods, method=method)
+    if statistic == "coefficient":
+        return made.estimate
+    never = y[np.isinf(start)]
+    controls, treated = np.zeros(len(never)), []
+    for cohort, weight, part in zip(made.cohorts, made.weights, made.parts, strict=True):
+        without = leave_one_out_effects(np.concatenate([never, y[start == cohort]]), part)
+        controls += weight * without[0]
+        treated.append(made.estimate + weight * (without[1] - part.estimate))
+    effects = np.concatenate([controls, *treated])
+    effects = effects[np.isfinite(effects)]
+    return made.estimate / np.sqrt((effects.size - 1) ** 2 / effects.size * effects.var(ddof=1))
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(2, 20),
+    st.sampled_from([0.0, 1e-8, 1e-3, 1.0, 100.0]),
+    st.booleans(),
+    st.integers(0, 999),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_stack_of_problems_reaches_the_minimum_of_each(rows, columns, ridge, repeated, seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(3, rows, columns)), rng.normal(size=(3, rows))
+    if repeated:
+        a[1, :, 1] = a[1, :, 0]
+    found = simplex_least_squares_many(a, b, ridge=np.array([ridge, ridge, 0.0]))
+    for one in range(3):
+        penalty = 0.0 if one == 2 else ridge
+        alone = simplex_least_squares(a[one], b[one], ridge=penalty)
+        assert found[one].sum() == pytest.approx(1) and (found[one] >= 0).all()
+        lost = [np.sum((a[one] @ w - b[one]) ** 2) + penalty * w @ w for w in (found[one], alone)]
+        assert lost[0] == pytest.approx(lost[1], rel=1e-8, abs=1e-10)
+
+
+def test_p_at_each_permutation_interval_end_is_alpha_within_one_draw():
     rng = np.random.default_rng(9)
     entry = np.repeat([0, 4, 5], [14, 3, 3])
     y = rng.normal(size=(20, 6)).cumsum(axis=1)
@@ -216,8 +278,8 @@ def test_p_at_each_permutation_interval_end_is_alpha_within_a_few_draws():
     assert interval.bounded
     assert interval.low < made.estimate < interval.high
     for end, outwards in ((interval.low, -1), (interval.high, 1)):
-        assert made.p_value(end) > 0.1
-        assert made.p_value(end + outwards * 0.02 * made.effects.std()) <= 0.1 + 1e-12
+        assert 0.1 < made.p_value(end) <= 0.1 + 1.1 / 100
+        assert made.p_value(end + outwards * 1e-6 * made.effects.std()) <= 0.1 + 1e-12
     assert (interval.p_low, interval.p_high) == (made.p_value(interval.low), made.p_value(interval.high))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pluseval.numerics.multiplier import multiplier_bootstrap
+from pluseval.numerics.reassignment_adjusted import adjusted_callaway_santanna_map
 from pluseval.numerics.staggered import GroupTimeAtt, group_time_att
 from pluseval.numerics.staggered_average import AGGREGATIONS, aggregate_att
 
@@ -112,6 +113,35 @@ def mpdta_values(shared_data) -> dict:
 def test_referrals_equal_r(method, r_comparison, referrals, reference):
     r = reference("did_att_gt_referrals")["results"][f"referrals_{method}_{r_comparison}_none"]
     assert_equals(group_time_att(**referrals, comparison=COMPARISONS[r_comparison]), r)
+
+
+@pytest.mark.parametrize("r_comparison", COMPARISONS)
+def test_outcome_regression_equals_r(r_comparison, referrals, reference, reference_data):
+    """Every average with a covariate; R's error of the group average has its slip (see assert_equals)."""
+    r = reference("did_att_gt_referrals")["results"][f"referrals_reg_{r_comparison}_lls"]
+    data = reference_data("practice_year_referrals").sort_values("year")
+    size = np.log(data.groupby("practice_id").list_size.first().to_numpy())
+
+    def made(**kind) -> tuple[float, float]:
+        found = adjusted_callaway_santanna_map(
+            referrals["entry"], periods=referrals["periods"], covariates=size,
+            comparison=COMPARISONS[r_comparison], **kind,
+        )  # fmt: skip
+        start = np.where(referrals["entry"] == 0, np.inf, referrals["entry"])
+        codes = np.searchsorted(found.cohorts, start)[None]
+        effects, forms = found.forms(codes, (referrals["y"],), small_sample=False)
+        return effects[0][0], np.sqrt(forms[0, 0][0])
+
+    for kind in AGGREGATIONS:
+        expected, (estimate, se) = r["group_agg" if kind == "group" else kind], made(kind=kind)
+        assert estimate == pytest.approx(expected["overall.att"], abs=ESTIMATE)
+        if kind != "group":
+            assert se == pytest.approx(expected["overall.se"], rel=ERROR)
+    r = r["dynamic"]
+    for key, att, error in zip(r["egt"], numbers(r["att.egt"]), numbers(r["se.egt"]), strict=True):
+        estimate, se = made(kind="dynamic", key=key)
+        assert estimate == pytest.approx(att, abs=ESTIMATE)
+        assert se == pytest.approx(error, rel=ERROR)
 
 
 def test_universal_base_equals_r(referrals, reference):
