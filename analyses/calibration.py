@@ -67,7 +67,7 @@ def calibrate(
     ----------
     studies, slow_studies : int
         Simulated studies of each cell (more in the cells of ``MORE``); the second for the slow
-        procedures (a fifth of it for the slowest).
+        procedures (half of it for the slowest).
     jobs : int
         Processes.
     folder : Path

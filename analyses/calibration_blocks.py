@@ -26,7 +26,7 @@ from pluseval.report.manifest import hash_code, hash_json
 
 SEED = 20160601  # start of the first batch; fixed before the first full calibration
 SIZES = {"mixed": 100, "gee": 100, "serial": 100, "synthetic": 100, "synthetic_permutation": 50}  # the slow
-FEWER = {"synthetic": 2, "synthetic_permutation": 5}  # times fewer studies than of the other slow ones
+FEWER = {"synthetic": 2, "synthetic_permutation": 2}  # times fewer studies than of the other slow ones
 SIZE = 500
 INTERVALS = 50  # of each of the first blocks: medians of widths rest on 1,000
 WITH_INTERVALS = 20
@@ -44,8 +44,9 @@ CODE = (
         for part in (
             "assign", "cluster", "covariance", "gee", "imputation", "invert", "linear", "mixed",
             "mixed_inference", "mixed_likelihood", "mixed_sums", "panel_studies", "permute", "products",
-            "rate_permutation", "rate_studies", "reassignment", "score_sandwich", "simplex", "staggered",
-            "staggered_average", "studies", "synthdid", "synthdid_permutation", "synthdid_resampling", "wild",
+            "rate_permutation", "rate_studies", "reassignment", "score_sandwich", "simplex", "simplex_many",
+            "staggered", "staggered_average", "studies", "synthdid", "synthdid_permutation",
+            "synthdid_reassigned", "synthdid_resampling", "wild",
         )
     ),
 )  # fmt: skip

@@ -119,12 +119,19 @@ def _of(design: Design) -> list[Cell]:
     annual = Panel(YEARS, ANNUAL, _in(YEARS, BEFORE), _in(YEARS, AFTER), 2017.0)
     monthly = Panel(MONTHS, MONTHLY, MONTHS < 29, MONTHS >= 36, 36.0)
     staggered = ("changes", "staggered")
-    for name, title, panel, more in (
-        ("staggered_annual", "staggered start in annual data, 10 / 4", annual, {}),
-        ("staggered_skewed", "staggered start in annual data, skewed", annual, {"skewed": True}),
-        ("staggered_monthly", "staggered start in monthly data, 5 / 5 / 4", monthly, {"per_year": 12}),
+    with_synthetic = (*staggered, "synthetic_permutation")
+    for name, title, families, panel, more in (
+        ("staggered_annual", "staggered start in annual data, 10 / 4", with_synthetic, annual, {}),
+        ("staggered_skewed", "staggered start in annual data, skewed", staggered, annual, {"skewed": True}),
+        (
+            "staggered_monthly",
+            "staggered start in monthly data, 5 / 5 / 4",
+            staggered,
+            monthly,
+            {"per_year": 12},
+        ),
     ):
-        made.append(one(name, title, _panel(panel, **more), families=staggered, panel=panel))
+        made.append(one(name, title, _panel(panel, **more), families=families, panel=panel))
     for instrument, words, effects, unit in (
         ("nps", "NPS", (5.0, 10.0), "points"),
         ("eq5d", "EQ-5D", (-0.015, -0.03), "utility"),

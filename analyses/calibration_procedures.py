@@ -123,8 +123,8 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure("sdid_placebo", "synthetic DiD, placebo standard error, normal", "synthetic", False),
     Procedure("sdid_jackknife", "synthetic DiD, jackknife standard error, normal", "synthetic", False),
     Procedure(
-        "sdid_permutation", "synthetic DiD, studentised, entries permuted, 99 draws", "synthetic_permutation",
-        False,
+        "sdid_permutation", "synthetic DiD, studentised, entries permuted, 499 draws",
+        "synthetic_permutation", False,
     ),
     Procedure("cs_analytic", "Callaway-Sant'Anna, analytic, normal", "staggered"),
     Procedure("cs_permutation", "Callaway-Sant'Anna, studentised, entries permuted", "staggered"),

@@ -29,7 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 LEAST = {
     "changes": 10_000, "single_arm": 10_000, "counts": 10_000, "staggered": 2_000, "panel": 2_000,
-    "mixed": 2_000, "gee": 2_000, "serial": 2_000, "synthetic": 1_000, "synthetic_permutation": 400,
+    "mixed": 2_000, "gee": 2_000, "serial": 2_000, "synthetic": 1_000, "synthetic_permutation": 1_000,
 }  # fmt: skip
 _BY_NAME = {procedure.name: procedure for procedure in PROCEDURES}
 _TEXT = ("cell", "unit", "procedure")

@@ -76,7 +76,8 @@ def _entry(name):
 def test_staggered_estimators():
     name = "staggered_annual.14"
     drawn = _drawn(name)
-    found = _found(name, "staggered", drawn)
+    found = _found(name, "staggered", drawn) | _found(name, "synthetic_permutation", drawn)
+    few = Permutation(draws=FEW_DRAWS, seed=SEED)
     permuted = Permutation(**TERTILES)
     for at, effect in _effects(name):
         frame = _frame(name, drawn.panel[0], YEARS, _entry(name), effect=effect)
@@ -90,6 +91,8 @@ def test_staggered_estimators():
         }
         for key, made in expected.items():
             assert found[key][at] == pytest.approx(made.overall.p_value, rel=1e-6), key
+        synthetic = synthetic_did(frame, inference=few, interval=False)
+        assert found["sdid_permutation"][at] == pytest.approx(synthetic.p_value, rel=1e-9)
 
 
 def test_serial_correlation_and_synthetic_comparison():

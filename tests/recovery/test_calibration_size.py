@@ -54,9 +54,9 @@ def test_few_questionnaires_need_the_practice_period_effect():
 
 
 def test_staggered_and_single_arm_procedures_answer():
-    staggered = _rejected("staggered_annual.14", "staggered", 100)
-    single = _rejected("eq5d_30.14", "single_arm", 100)
-    room = 5 * ERROR * np.sqrt(STUDIES / 100)
+    staggered = _rejected("staggered_annual.14", "staggered", 60)
+    single = _rejected("eq5d_30.14", "single_arm", 60)
+    room = 5 * ERROR * np.sqrt(STUDIES / 60)
     assert set(staggered) == {p.name for p in PROCEDURES if p.family == "staggered"}
     assert staggered["cs_permutation_tertiles"][0] < ALPHA + room
     assert single["sign_flips"][0] < ALPHA + room
