@@ -46,8 +46,9 @@ def event_study(
     adjust : sequence of str
         Practice columns, as in :func:`did`.
     joint : inference with ``joint``, optional
-        For the pre-trend test; the inference's own by default (Hotelling's T-squared, or the largest t of a
-        permutation), none where it has none. Practices with every period before the start take part.
+        For the pre-trend test; the inference's own by default (Hotelling's T-squared, the largest t of a
+        permutation, Wald's statistic of a wild bootstrap), none where it has none. Practices with every
+        period before the start take part.
     level : float
     name : str, optional
         Name of the set; made from the measure by default.

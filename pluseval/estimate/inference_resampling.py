@@ -36,6 +36,7 @@ from pluseval.estimate.strata import strata_of, within_words
 from pluseval.numerics.linear import fit
 from pluseval.numerics.permute import PermutationTest, sign_flip_test
 from pluseval.numerics.wild import DISTRIBUTIONS, wild_bootstrap
+from pluseval.numerics.wild_joint import wild_joint_test
 
 
 @dataclass(frozen=True)
@@ -240,3 +241,22 @@ class WildBootstrap:
         named = self.weights.capitalize()
         words = f"wild cluster bootstrap of t{adjusted}, {kind}, {named}, {count}"
         return from_permutation(found, level, words)
+
+    def joint(self, problem: Changes, name: str) -> JointTest:
+        """Wald's statistic of all changes, each practice's residuals in all of them times one number."""
+        found = wild_joint_test(
+            problem.y,
+            problem.X,
+            distribution=self.weights,
+            restricted=self.restricted,
+            draws=self.draws,
+            seed=self.seed,
+        )
+        kind = "restricted" if self.restricted else "unrestricted"
+        count = (
+            f"all {found.n_draws:,} signs"
+            if found.enumerated
+            else f"{found.n_draws:,} draws (seed {self.seed})"
+        )
+        words = f"wild bootstrap of Wald's statistic, {kind}, {self.weights.capitalize()}, {count}"
+        return JointTest(name, found.statistic, float(found.effects.size), found.p_value, words)

@@ -13,7 +13,7 @@ from diff_diff import CallawaySantAnna
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates
+from pluseval.estimate.collapse import Collapsed, Window, collapse, covariates, require_variation
 from pluseval.estimate.conclude import (
     TREATED_AS,
     Subject,
@@ -84,7 +84,8 @@ def staggered_did(
     ----------
     Callaway and Sant'Anna (2021), doi 10.1016/j.jeconom.2020.12.001. Equals R's ``did::att_gt`` (``entry`` is
     ``gname``, ``method`` ``est_method``) with ``aggte(type = "simple" | "dynamic" | "group")`` and analytic
-    standard errors.
+    standard errors; doubly robust given covariates but for one divisor: the comparison practices' weights are
+    divided by the number of practices that joined, in R by their own sum.
     """
     require_level(level, "staggered_did")
     if inference is not None:
@@ -154,6 +155,7 @@ def _panel(
     entry = np.nan_to_num(entries.loc[collapsed.clusters].to_numpy(float), nan=0.0)
     entry[entry > periods[-1]] = 0.0
     require_groups(entry > 0)
+    require_variation(collapsed, "staggered_did")
     return collapsed, entry, names, Z
 
 

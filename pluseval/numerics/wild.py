@@ -131,22 +131,15 @@ def wild_bootstrap(
     """
     if distribution not in DISTRIBUTIONS:
         raise DesignError(f"a distribution is one of {', '.join(DISTRIBUTIONS)}, found {distribution!r}")
-    if draws < 1:
-        raise DesignError(f"a bootstrap needs at least one draw, found {draws}")
     cov = cluster_cov(fitted, cluster, kind="CR1S")
     G = cov.n_clusters
-    smallest = (1 if distribution == "mammen" else 2) / _POINTS[distribution] ** G
-    if max(smallest, 1 / (draws + 1)) > alpha:
-        raise DesignError(
-            f"{G} clusters and {draws} draws give p no smaller than {max(smallest, 1 / (draws + 1)):.3g}, "
-            f"above {alpha:g}; use Webb's weights, more draws, or CR2 with Bell-McCaffrey degrees of freedom"
-        )
+    require_draws_for(distribution, G, draws, alpha)
     plan = _Plan.of(cov, contrast, restricted)
     enumerated = distribution == "rademacher" and 2**G <= draws
     count = 2**G if enumerated else draws
     parts = np.empty((5, count))
     at = 0
-    for numbers, squares in _multipliers(distribution, G, count, seed, enumerated):
+    for numbers, squares in multipliers(distribution, G, count, seed, enumerated):
         parts[:, at : at + len(numbers)] = plan.parts(numbers, squares)
         at += len(numbers)
     return WildBootstrap(
@@ -169,6 +162,24 @@ def wild_bootstrap(
             strict=distribution != "mammen",
         ),
     )
+
+
+def require_draws_for(distribution: str, G: int, draws: int, alpha: float) -> None:
+    """Refuse a bootstrap that could not reach ``alpha`` whatever the data.
+
+    Raises
+    ------
+    DesignError
+        Fewer than one draw, or too few different ones for a p-value this small.
+    """
+    if draws < 1:
+        raise DesignError(f"a bootstrap needs at least one draw, found {draws}")
+    smallest = (1 if distribution == "mammen" else 2) / _POINTS[distribution] ** G
+    if max(smallest, 1 / (draws + 1)) > alpha:
+        raise DesignError(
+            f"{G} clusters and {draws} draws give p no smaller than {max(smallest, 1 / (draws + 1)):.3g}, "
+            f"above {alpha:g}; use Webb's weights, more draws, or CR2 with Bell-McCaffrey degrees of freedom"
+        )
 
 
 @dataclass(frozen=True)
@@ -231,7 +242,7 @@ class _Plan:
         )
 
 
-def _multipliers(
+def multipliers(
     distribution: str, G: int, count: int, seed: int, enumerated: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Blocks of the clusters' numbers ``(b, G)``, and their squares unless these are all 1."""

@@ -312,10 +312,11 @@ def _synthetic(asked: _Asked) -> Made:
     start = float(asked.windows[1][0])
     rows = asked.span.rows
     block = replace(asked.span, rows=rows.assign(entry=rows["entry"].where(rows["entry"].isna(), start)))
-    strata = asked.outcome.inference.parameters.get("strata")
+    chosen, primary = asked.chosen, asked.inference
+    drawn = primary if isinstance(primary, Permutation) else Permutation(draws=chosen.draws, seed=chosen.seed)
     found = synthetic_did(
         block,
-        inference=Permutation(draws=asked.chosen.draws, seed=asked.chosen.seed, strata=strata),
+        inference=replace(drawn, draws=chosen.draws, seed=chosen.seed),
         exclude=asked.plan.windows.transition,
         level=asked.level,
     )

@@ -128,9 +128,10 @@ def blank(rows: float, panels: int = 1, heights: list[float] | None = None) -> t
     return figure, list(axes[:, 0])
 
 
-def write_title(axis: Axes, one: Any, lang: str) -> None:
+def write_title(axis: Axes, one: Any, lang: str, *, beside: int = 0) -> None:
+    """The title over the axis; the labels left of it, ``beside`` characters wide, leave it less room."""
     text = title_of(one, lang=lang)
-    axis.set_title("\n".join(textwrap.wrap(text[:1].upper() + text[1:], 72)), pad=16)
+    axis.set_title("\n".join(textwrap.wrap(text[:1].upper() + text[1:], 72 - round(0.8 * beside))), pad=16)
 
 
 def colour_of(group: str) -> str:

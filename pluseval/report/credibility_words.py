@@ -34,9 +34,10 @@ def trusted(page: Page, key: str) -> Html:
         whole = one is not None and (name == "comparators" or not _held(page, one.name))
         answer = words(page, key, one) if one is not None and whole else [_why_not(page, key, name)]
         text = " ".join(line for line in answer if line)
-        pieces.append(f"<p><strong>{html.escape(question)}</strong> {html.escape(text)}</p>")
+        pieces.append(f"<p><strong>{html.escape(question)}</strong><br>{html.escape(text)}</p>")
         if one is not None:
-            pieces.append(page.folded(f"What this rests on: {one.title}", *_rests_on(page, one)).content)
+            what = one.title.partition(": ")[2] or one.title
+            pieces.append(page.folded(f"Numbers: {what}", *_rests_on(page, one)).content)
     return Html(f'<div class="pluseval-checks" data-outcome="{key}">{"".join(pieces)}</div>')
 
 

@@ -227,7 +227,7 @@ def _effects(one: Any, lang: str, marks: Marks) -> Figure:
     figure, axes = blank(1.1 + 0.42 * sum(heights), len(groups), heights)
     for axis, ((unit, _scale), numbers) in zip(axes, groups.items(), strict=True):
         _forest(axis, numbers, unit, lang, lead=lead)
-    write_title(axes[0], one, lang)
+    write_title(axes[0], one, lang, beside=max(len(line) for e in one for line in _label(e)))
     return figure
 
 
@@ -278,7 +278,7 @@ def _forest(axis: Axes, numbers: list[Any], unit: str, lang: str, lead: Any | No
             fontsize=8.5,
             color=colour,
         )
-        labels.append("\n".join(textwrap.wrap(e.term, 34)))
+        labels.append("\n".join(_label(e)))
     axis.set_yticks(range(len(numbers)), labels)
     axis.set_ylim(len(numbers) - 0.3, -0.75)
     axis.tick_params(axis="y", length=0)
@@ -286,6 +286,10 @@ def _forest(axis: Axes, numbers: list[Any], unit: str, lang: str, lead: Any | No
     better = f" ({words[first.measure.better]})" if first.scale != "level" else ""
     axis.set_xlabel(unit + better)
     few_ticks(axis, "x", first, lang)
+
+
+def _label(e: Any) -> list[str]:
+    return textwrap.wrap(e.term, 34)
 
 
 def _margins(e: Any) -> tuple[float, float]:

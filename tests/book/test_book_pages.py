@@ -69,9 +69,12 @@ def test_a_page_of_the_book_holds_the_bundle_bytes(built):
 
 
 def test_the_pages_ask_whether_the_comparison_can_be_trusted(built, soups):
-    """Every check of the run stands in the section, figures folded, each sentence with a number of the run."""
+    """Every check of the run stands in the section, its figure folded; sentences hold numbers of the run."""
     results = results_of(built)
-    shown = {"questions/costs": ("costs.msz", "costs.total"), "questions/referrals": ("referrals.percentage",)}
+    shown = {
+        "questions/costs": ("costs.msz", "costs.total"),
+        "questions/referrals": ("referrals.percentage",),
+    }
     for page, keys in shown.items():
         soup = soups[page]
         assert any("Can the comparison be trusted?" in h.get_text() for h in soup.select("h2")), page

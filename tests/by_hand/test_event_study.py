@@ -12,6 +12,7 @@ from pluseval.errors import DesignError
 from pluseval.estimate.did import did
 from pluseval.estimate.event_study import event_study
 from pluseval.estimate.inference import OLS, ClusterRobust, Welch
+from pluseval.estimate.inference_resampling import WildBootstrap
 
 COST = Measure("cost", "cost", "kosten", "EUR", "euro", "EUR", "euro", "lower", decimals=0)
 YEARS = (2013, 2014, 2015, 2016, 2017)
@@ -87,3 +88,13 @@ def test_no_earlier_year_no_pretrend_test():
 def test_an_event_study_that_cannot_answer_is_refused(frame, reference, message):
     with pytest.raises(DesignError, match=message):
         event_study(frame, inference=OLS(), reference=reference)
+
+
+@pytest.mark.parametrize("weights", ["rademacher", "webb"])
+def test_a_wild_bootstrap_tests_the_pre_trend_of_all_years_at_once(weights):
+    inference = WildBootstrap(draws=499, seed=3, weights=weights)
+    found = event_study(framed(), inference=inference)
+    assert found.joint[0].df == 2 and "Wald" in found.joint[0].inference
+    one = event_study(framed().between(2014, 2017), inference=inference)
+    assert one.joint[0].p_value == one["2014"].p_value
+    assert one.joint[0].statistic == pytest.approx(one["2014"].statistic ** 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from datetime import date
 
 import matplotlib as mpl
@@ -105,6 +106,15 @@ def test_groups_are_named_on_their_lines_and_time_is_marked(made):
 def test_marks_outside_the_window_are_not_drawn(made):
     one = made.trajectory("levels", [8.6, 8.6], years=(2011, 2012))
     assert not {"COVID", "start-up", "start"} & set(texts(plot(one, marks=Marks.ozl())))
+
+
+def test_a_long_title_beside_long_labels_stays_within_the_picture(made):
+    term = "comparison practices within the same range of list sizes"
+    title = "MSZ cost per insured-year: the effect against other sets of comparison practices"
+    figure = plot(replace(made.named("e", made.estimate(term=term)), title=title))
+    figure.draw_without_rendering()
+    box = figure.axes[0].title.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
 
 
 def test_the_margin_is_drawn_on_both_sides(made):

@@ -90,7 +90,7 @@ def test_the_unrestricted_interval_is_symmetric(panel):
 
 @pytest.mark.parametrize("distribution", ["rademacher", "webb", "mammen"])
 def test_the_numbers_have_mean_0_and_variance_1(distribution):
-    numbers = np.concatenate([v for v, _ in wild._multipliers(distribution, 20, 10_000, 5, False)])
+    numbers = np.concatenate([v for v, _ in wild.multipliers(distribution, 20, 10_000, 5, False)])
     assert numbers.mean() == pytest.approx(0, abs=5 / np.sqrt(numbers.size))
     assert (numbers**2).mean() == pytest.approx(1, abs=5 / np.sqrt(numbers.size))
     assert (numbers**3).mean() == pytest.approx(1.0 if distribution == "mammen" else 0.0, abs=0.03)

@@ -108,6 +108,8 @@ def test_two_one_sided_tests(oracle, groups, wide, name):
     made = t_equivalence(test.estimate, test.std_error, test.df, low=said["low"], high=said["high"])
     assert test.estimate == pytest.approx(said["diff"], rel=EXACT)
     assert test.df == pytest.approx(said["df"], rel=EXACT)
+    for bound, key in ((said["low"], "t_lower"), (said["high"], "t_upper")):
+        assert (test.estimate - bound) / test.std_error == pytest.approx(said[key], rel=EXACT)
     assert made.p_lower == pytest.approx(said["p_lower"], rel=EXACT)
     assert made.p_upper == pytest.approx(said["p_upper"], rel=EXACT)
     assert made.p_value == pytest.approx(said["p_tost"], rel=EXACT)
@@ -157,6 +159,10 @@ def test_hodges_lehmann_shift_and_interval(oracle, groups, label, method, shift_
     assert [made.conf_low, made.conf_high] == pytest.approx(said["ci"], abs=shift_tolerance)
     if method == "exact":
         assert made.shift == pytest.approx(said["estimate"]["difference in location"], rel=EXACT)
+    else:  # R takes the shift at which its z is 0: between the same two differences as the median
+        spread = np.sort(np.subtract.outer(*groups).ravel())
+        low, high = spread[np.searchsorted(spread, made.shift) + np.array([-2, 2])]
+        assert low <= said["estimate"]["difference in location"] <= high
 
 
 def test_standardised_difference(oracle, groups):

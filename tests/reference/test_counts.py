@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pluseval.numerics.counts import count_model, rate_ratio
 
@@ -17,6 +18,7 @@ TIGHT = 1e-6
 WEIGHTS = 2e-5
 NEGBIN = 5e-6
 THETA = 1e-4
+P_VALUE = 1e-5  # absolute
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,10 @@ def assert_table(
     r_error = np.array([row["Std. Error"] for row in table])
     assert np.all(np.abs(fit.coefficients - r) <= estimate * np.maximum(np.abs(r), r_error))
     np.testing.assert_allclose(errors(covariance), r_error, rtol=error)
+    column = next((name for name in ("Pr(>|z|)", "Pr(>|t|)") if name in table[0]), None)
+    reach = stats.norm if column == "Pr(>|z|)" else stats.t(fit.n_rows - fit.n_parameters)
+    p = 2 * reach.sf(np.abs(fit.coefficients / errors(covariance)))
+    np.testing.assert_allclose(p, [row[column] for row in table], atol=P_VALUE)
 
 
 def test_absorbed_poisson_matches_fepois(panel, values):
@@ -96,8 +102,9 @@ def test_independent_and_heteroskedastic_errors_match_fepois(panel, values):
 
 
 def test_poisson_without_exposure_matches_fepois(panel, values):
-    fit = absorbed(panel, panel[["on"]].to_numpy(), exposure=None)
-    assert_table(fit, fit.covariance("CR1S"), values["ppml_nooffset_cluster"]["coeftable"])
+    fit, expected = absorbed(panel, panel[["on"]].to_numpy(), exposure=None), values["ppml_nooffset_cluster"]
+    assert_table(fit, fit.covariance("CR1S"), expected["coeftable"])
+    assert (fit.n_rows, fit.n_parameters) == (expected["nobs"], expected["nparams"])
 
 
 def test_event_study_matches_fepois(panel, values):

@@ -69,7 +69,7 @@ def test_did_equals_lm_with_clubsandwichs_cr2(reference, reference_data, name):
     cr2 = oracle["clubSandwich_CR2"]
     assert (result.estimate, result.std_error) == pytest.approx((oracle["estimate"], cr2["se"]), rel=ESTIMATE)
     assert (result.df, result.p_value) == pytest.approx((cr2["df_Satt"], cr2["p_Satt"]), rel=DF)
-    assert result.conf_int() == pytest.approx(tuple(cr2["ci95_Satt"]), rel=DF)
+    assert result.conf_int() == pytest.approx(tuple(cr2["ci95_Satt"]), rel=DF, abs=DF * cr2["se"])
 
 
 @pytest.mark.parametrize("kind", ["CR0", "CR1S", "CR3"])
@@ -176,33 +176,35 @@ def test_the_rate_ratio_equals_poisson_with_cr2(reference, reference_data):
     results = reference("ppml_counts")["results"]
     oracle = results["glm_poisson_2x2_sandwich"]
     result = rate_ratio_did(referrals(reference_data), inference=ClusterRobust("CR2"), periods=(2015, 2018))
-    assert np.log(result.estimate) == pytest.approx(oracle["estimate"], abs=1e-9)
-    # R stops its iterations earlier: seven digits of the standard error, six of the degrees of freedom
-    assert result.std_error == pytest.approx(oracle["se_clubSandwich_CR2"], rel=1e-5)
+    assert np.log(result.estimate) == pytest.approx(
+        oracle["estimate"], rel=1e-6, abs=1e-6 * oracle["se_CL_HC0"]
+    )
+    # R's glm keeps the weights of the step before the last
+    assert result.std_error == pytest.approx(oracle["se_clubSandwich_CR2"], rel=2e-5)
     assert (result.df, result.p_value) == pytest.approx(
-        (oracle["cs"]["df_Satt"], oracle["cs"]["p_Satt"]), rel=1e-5
+        (oracle["cs"]["df_Satt"], oracle["cs"]["p_Satt"]), rel=1e-4
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "comparison", "adjust", "tolerance"),
+    ("name", "comparison", "adjust", "method"),
     [
-        ("referrals_dr_nevertreated_none", "never", (), 1e-8),
-        ("referrals_dr_notyettreated_none", "not_yet_treated", (), 1e-8),
-        # doubly robust: the propensity score's iterations stop at different digits in R and here
-        ("referrals_dr_nevertreated_lls", "never", ("log(list_2013)",), 5e-3),
+        ("referrals_dr_nevertreated_none", "never", (), "dr"),
+        ("referrals_dr_notyettreated_none", "not_yet_treated", (), "dr"),
+        ("referrals_reg_nevertreated_lls", "never", ("log(list_2013)",), "reg"),
+        ("referrals_reg_notyettreated_lls", "not_yet_treated", ("log(list_2013)",), "reg"),
     ],
 )
-def test_staggered_did_equals_att_gt(reference, reference_data, name, comparison, adjust, tolerance):
+def test_staggered_did_equals_att_gt(reference, reference_data, name, comparison, adjust, method):
+    """Doubly robust given covariates: see test_staggered_adjusted.py."""
     oracle = reference("did_att_gt_referrals")["results"][name]
-    found = staggered_did(referrals(reference_data), comparison=comparison, adjust=adjust)
-    simple = oracle["simple"]
-    assert found.overall.estimate == pytest.approx(simple["overall.att"], abs=max(tolerance, 1e-6))
-    assert found.overall.std_error == pytest.approx(simple["overall.se"], rel=max(tolerance, 1e-5))
-    dynamic = oracle["dynamic"]
-    for e, att in zip(dynamic["egt"], dynamic["att.egt"], strict=True):
-        assert found[f"event {e}"].estimate == pytest.approx(att, abs=max(tolerance, 1e-6))
-    groups = oracle["group_agg"]
-    for g, att, se in zip(groups["egt"], groups["att.egt"], groups["se.egt"], strict=True):
-        assert found[f"cohort {g}"].estimate == pytest.approx(att, abs=max(tolerance, 1e-6))
-        assert found[f"cohort {g}"].std_error == pytest.approx(se, rel=max(tolerance, 1e-5))
+    found = staggered_did(referrals(reference_data), comparison=comparison, adjust=adjust, method=method)
+    simple, dynamic, groups = oracle["simple"], oracle["dynamic"], oracle["group_agg"]
+    expected = {"overall": (simple["overall.att"], simple["overall.se"])}
+    for label, part in (("event", dynamic), ("cohort", groups)):
+        for key, att, se in zip(part["egt"], part["att.egt"], part["se.egt"], strict=True):
+            expected[f"{label} {key}"] = (att, se)
+    assert set(expected) == {estimate.term for estimate in found}
+    for term, (att, se) in expected.items():
+        assert found[term].estimate == pytest.approx(att, abs=1e-6)
+        assert found[term].std_error == pytest.approx(se, rel=1e-5)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pluseval.numerics.gee import gee
 
@@ -50,7 +51,13 @@ def assert_coefficients(found, table: list[dict], *, std_error: str, correction:
     estimate = np.array([row["Estimate"] for row in table])
     errors = np.array([row[std_error] for row in table])
     assert np.all(np.abs(found.coefficients - estimate) <= GIVEN_ALPHA * np.maximum(np.abs(estimate), errors))
-    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance(correction))), errors, rtol=GIVEN_ALPHA)
+    own = np.sqrt(np.diag(found.covariance(correction)))
+    np.testing.assert_allclose(own, errors, rtol=GIVEN_ALPHA)
+    if "Pr(>|W|)" in table[0]:
+        p = [row["Pr(>|W|)"] for row in table]
+        np.testing.assert_allclose(
+            stats.chi2.sf((found.coefficients / own) ** 2, 1), p, atol=10 * GIVEN_ALPHA
+        )
 
 
 @pytest.mark.parametrize("correlation", ["independence", "exchangeable"])
@@ -104,6 +111,7 @@ def test_moments_and_both_covariances_match_the_gee_package(survey, values):
 def test_corrections_match_the_formulas(survey, values, correction):
     expected = values["formula_based_gaussian_exch"]
     found = fit(survey, "grade", "gaussian", "exchangeable", alpha=expected["alpha"])
+    assert found.scale == pytest.approx(expected["phi"], rel=FORMULA)
     np.testing.assert_allclose(
         np.sqrt(np.diag(found.covariance(correction))),
         list(expected[f"se_{correction}"].values()),

@@ -36,10 +36,18 @@ def column(table: list[dict], name: str) -> np.ndarray:
     return np.array([row[name] for row in table], float)
 
 
+def assert_limits_equal(estimate: np.ndarray, error: np.ndarray, table: list[dict]) -> None:
+    """didimputation's interval: 1.96 errors to either side."""
+    for name, side in (("conf.low", -1.96), ("conf.high", 1.96)):
+        limit = column(table, name)
+        assert (np.abs(estimate + side * error - limit) <= ERROR * np.asarray(error)).all()
+
+
 def test_overall_effect_equals_did_imputation(panel, r):
     own = imputation_att(**panel)
     assert own.att == pytest.approx(column(r["did_imputation_static"], "estimate"), abs=ESTIMATE)
     assert own.se == pytest.approx(column(r["did_imputation_static"], "std.error"), rel=ERROR)
+    assert_limits_equal(own.att, own.se, r["did_imputation_static"])
     assert own.att[0] == pytest.approx(r["imputation_manual"]["att_all"], abs=ESTIMATE)
 
 
@@ -49,6 +57,7 @@ def test_effects_by_event_time_equal_did_imputation(panel, r):
     assert own.key == pytest.approx(column(after, "term"))
     assert own.att == pytest.approx(column(after, "estimate"), abs=ESTIMATE)
     assert own.se == pytest.approx(column(after, "std.error"), rel=ERROR)
+    assert_limits_equal(own.att, own.se, after)
     by_hand = r["imputation_manual"]["by_event_time"]
     assert own.att == pytest.approx(column(by_hand, "x"), abs=ESTIMATE)
 
@@ -65,6 +74,7 @@ def test_leads_equal_did_imputation(rows, r):
     )
     assert own.coef == pytest.approx(column(before, "estimate"), abs=ESTIMATE)
     assert own.se == pytest.approx(column(before, "std.error"), rel=ERROR)
+    assert_limits_equal(own.coef, own.se, before)
 
 
 def test_effects_by_cohort_equal_the_fit_by_hand(panel, r):

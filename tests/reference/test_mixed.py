@@ -6,8 +6,6 @@ where the criterion is flat, is compared on the scale of all variances together 
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +46,7 @@ def assert_table(tests, table: list[dict]) -> None:
     assert np.all(np.abs(tests.estimates - estimate) <= COEFFICIENT * np.maximum(np.abs(estimate), std_error))
     np.testing.assert_allclose(tests.std_errors, std_error, rtol=STD_ERROR)
     np.testing.assert_allclose(tests.df, df, rtol=DF)
+    np.testing.assert_allclose(tests.p_values, [row["Pr(>|t|)"] for row in table], atol=DF)
 
 
 def assert_matches(model, expected: dict) -> None:
@@ -59,10 +58,13 @@ def assert_matches(model, expected: dict) -> None:
     for key, found in (("AIC", model.aic), ("BIC", model.bic)):
         if key in expected:
             assert abs(found - expected[key]) < 10 * CRITERION
+    for key, found in (("nobs", model.n_rows), ("REML", model.reml)):
+        assert found == expected.get(key, found)
     total = sum(row["vcov"] for row in expected["varcomp"])
     for row in expected["varcomp"]:
         found = model.variances[EFFECT_OF[row["grp"]]]
         assert abs(found - row["vcov"]) <= max(VARIANCE * row["vcov"], FLAT * total), row["grp"]
+        assert abs(found - row["sdcor"] ** 2) <= max(VARIANCE * row["vcov"], FLAT * total), row["grp"]
     if "vcov_fixed" in expected:
         r = np.array(expected["vcov_fixed"]["V"])
         scale = np.sqrt(np.outer(np.diag(r), np.diag(r)))
@@ -197,10 +199,11 @@ def test_predicted_practice_effects_match_ranef(survey, values):
 def test_intraclass_correlation_matches_lmer(survey, values):
     s = survey[survey.grade.notna() & (survey.wave == 1)]
     model = mixed_model(s.grade.to_numpy(), np.ones((len(s), 1)), practice=s.practice_id.to_numpy())
-    assert model.icc["practice"] == pytest.approx(
-        values["ICC_grade_wave1_reml"]["icc"], rel=VARIANCE, abs=FLAT
-    )
-    assert model.n_rows == values["ICC_grade_wave1_reml"]["n"]
+    expected = values["ICC_grade_wave1_reml"]
+    assert model.icc["practice"] == pytest.approx(expected["icc"], rel=VARIANCE, abs=FLAT)
+    for effect, key in (("practice", "var_practice"), ("residual", "var_resid")):
+        assert model.variances[effect] == pytest.approx(expected[key], rel=VARIANCE, abs=FLAT)
+    assert (model.n_rows, model.practices.size) == (expected["n"], expected["groups"])
 
 
 def test_intraclass_correlation_matches_the_analysis_of_variance(survey, values):
@@ -259,17 +262,11 @@ def test_leaving_practice_period_out_understates_the_standard_error(scores):
     assert wrong.std_errors[4] < right.std_errors[4]
 
 
-def test_sleepstudy_matches_lmer(shared_data, reference):
+def test_sleepstudy_matches_lmer(shared_data, shared_values):
     path = shared_data() / "data" / "validation" / "lme4_sleepstudy.csv"
     if not path.exists():
         pytest.skip("lme4_sleepstudy.csv is not among the shared data")
-    try:
-        expected = reference("sleepstudy")["results"]
-    except pytest.skip.Exception:
-        values = shared_data() / "reference" / "values" / "sleepstudy.json"
-        if not values.exists():
-            pytest.skip("no sleepstudy.json in the reference folder or the shared data")
-        expected = json.loads(values.read_text(encoding="utf-8"))["results"]
+    expected = shared_values("sleepstudy")["results"]
     d = pd.read_csv(path)
     x = columns(np.ones(len(d)), d.Days)
     reml = mixed_model(d.Reaction.to_numpy(), x, practice=d.Subject.to_numpy())
@@ -327,7 +324,8 @@ def test_unstructured_waves_of_patients_match_gls(survey, values):
     assert_gls(fit, expected["coef"])
     assert fit.log_likelihood == pytest.approx(expected["logLik"], abs=CRITERION)
     sd = np.sqrt(np.diag(fit.period_covariance))
-    assert sd[0] == pytest.approx(expected["sigma"], rel=VARIANCE)
-    np.testing.assert_allclose(sd[1:] / sd[0], list(expected["varstruct"].values()), rtol=VARIANCE)
+    # varIdent names the waves it compares with the one that comes first in the rows
+    ratio = {str(wave): 1.0 for wave in sorted(s.wave.unique())} | expected["varstruct"]
+    np.testing.assert_allclose(sd, expected["sigma"] * np.array(list(ratio.values())), rtol=VARIANCE)
     correlation = fit.period_covariance / np.outer(sd, sd)
     np.testing.assert_allclose(correlation[[0, 0, 1], [1, 2, 2]], expected["cor"], atol=VARIANCE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import diff_diff
 import numpy as np
 import pandas as pd
@@ -29,18 +27,20 @@ def wide(frame: pd.DataFrame, *, unit: str, period: str, y: str, entry: str) -> 
 
 
 def numbers(values) -> np.ndarray:
-    return np.array([np.nan if v in (None, "NA") else v for v in np.atleast_1d(values)], float)
+    return np.array([np.nan if v is None else v for v in np.atleast_1d(values)], float)
 
 
 def assert_equals(own: GroupTimeAtt, r: dict) -> None:
     """Every effect and average of one run of att_gt and aggte."""
-    assert own.group.tolist() == r["group"]
-    assert own.period.tolist() == r["t"]
+    assert own.group.tolist() == np.atleast_1d(r["group"]).tolist()
+    assert own.period.tolist() == np.atleast_1d(r["t"]).tolist()
     assert own.att == pytest.approx(numbers(r["att"]), abs=ESTIMATE)
     assert own.se == pytest.approx(numbers(r["se"]), rel=ERROR, nan_ok=True)
-    p = numbers(r["Wpval"]) if r.get("Wpval") else np.array([])
+    p = numbers(np.ravel(r["Wpval"])) if r.get("Wpval") is not None else np.array([])
     if p.size and np.isfinite(p[0]):
         assert own.pretrend_p == pytest.approx(p[0], abs=1e-5)  # R rounds it to five decimals
+        assert own.pretrend_statistic == pytest.approx(np.ravel(r["W_pretest"])[0], rel=ERROR)
+    assert own.units.size + own.n_always_treated == r["n"]
     for kind in AGGREGATIONS:
         average, expected = aggregate_att(own, kind=kind), r["group_agg" if kind == "group" else kind]
         assert average.overall == pytest.approx(expected["overall.att"], abs=ESTIMATE)
@@ -101,11 +101,8 @@ def mpdta(shared_data) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def mpdta_values(shared_data) -> dict:
-    path = shared_data() / "reference" / "values" / "did_att_gt_mpdta.json"
-    if not path.exists():
-        pytest.skip("did_att_gt_mpdta.json is not in the shared data")
-    return json.loads(path.read_text(encoding="utf-8"))["results"]
+def mpdta_values(shared_values) -> dict:
+    return shared_values("did_att_gt_mpdta")["results"]
 
 
 @pytest.mark.parametrize("r_comparison", COMPARISONS)
@@ -166,9 +163,26 @@ def test_unbalanced_panels_equal_r(missing, unbalanced, reference):
 
 
 @pytest.mark.parametrize("r_comparison", COMPARISONS)
-def test_mpdta_equals_r(r_comparison, mpdta, mpdta_values):
-    r = mpdta_values[f"mpdta_dr_{r_comparison}_none"]
+@pytest.mark.parametrize("method", ["dr", "reg", "ipw"])
+def test_mpdta_equals_r(method, r_comparison, mpdta, mpdta_values):
+    r = mpdta_values[f"mpdta_{method}_{r_comparison}_none"]
     assert_equals(group_time_att(**mpdta, comparison=COMPARISONS[r_comparison]), r)
+
+
+def test_mpdta_as_repeated_cross_sections_equals_r(mpdta, mpdta_values):
+    """Every row a unit of its own: what is there is compared, cell mean by cell mean."""
+    y = mpdta["y"]
+    units, periods = np.indices(y.shape)
+    rows = np.full((y.size, y.shape[1]), np.nan)
+    rows[np.arange(y.size), periods.ravel()] = y.ravel()
+    own = group_time_att(
+        rows,
+        entry=mpdta["entry"][units.ravel()],
+        periods=mpdta["periods"],
+        comparison="never_treated",
+        missing="allow",
+    )
+    assert_equals(own, mpdta_values["mpdta_rc_dr_never_none"])
 
 
 def test_mpdta_with_anticipation_equals_r(mpdta, mpdta_values):

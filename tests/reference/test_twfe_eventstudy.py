@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pluseval.numerics.cluster import cluster_cov
 from pluseval.numerics.event_study import event_study
 from pluseval.numerics.fixed_effects import FixedEffectsFit, fixed_effects_fit
-from pluseval.numerics.linear import classical_cov, hc_cov
+from pluseval.numerics.linear import classical_cov, fit, hc_cov, t_test
 from pluseval.numerics.sun_abraham import sun_abraham
 
 ESTIMATE, ERROR, P_VALUE = 1e-8, 1e-6, 1e-6
@@ -50,10 +51,17 @@ def assert_equals(own: FixedEffectsFit, result: dict | list) -> None:
     assert own.coef == pytest.approx(expected["Estimate"].to_numpy(), abs=ESTIMATE)
     assert own.se == pytest.approx(expected["Std. Error"].to_numpy(), rel=ERROR)
     assert own.p_values() == pytest.approx(expected["Pr(>|t|)"].to_numpy(), abs=P_VALUE)
+    assert own.coef / own.se == pytest.approx(expected["t value"].to_numpy(), rel=ERROR, abs=ERROR)
     if isinstance(result, dict):
         assert own.df == result["df_t"]
-        limits = pd.DataFrame(result["confint"])[["2.5 %", "97.5 %"]].to_numpy()
-        assert own.conf_int() == pytest.approx(limits, rel=ERROR)
+        assert (own.fitted.nobs, own.fitted.rank) == (result["nobs"], result["nparams"])
+        assert_limits_equal(own.conf_int(), result)
+
+
+def assert_limits_equal(limits: np.ndarray, result: dict) -> None:
+    expected = pd.DataFrame(result["confint"])[["2.5 %", "97.5 %"]].to_numpy()
+    width = expected[:, 1] - expected[:, 0]
+    assert (np.abs(limits - expected) <= ERROR * width[:, None]).all()
 
 
 @pytest.mark.parametrize(
@@ -79,9 +87,12 @@ def test_twfe_clustered_two_ways_equals_fixest(balanced, r):
 
 def test_twfe_with_independent_errors_equals_fixest(balanced, r):
     fitted = fixed_effects_fit(x=balanced.on.to_numpy(), **arrays(balanced)).fitted
-    iid, hetero = table(r["twfe_iid"]), table(r["twfe_hetero"])
-    assert np.sqrt(classical_cov(fitted)[0, 0]) == pytest.approx(iid["Std. Error"][0], rel=ERROR)
-    assert np.sqrt(hc_cov(fitted, kind="HC1")[0, 0]) == pytest.approx(hetero["Std. Error"][0], rel=ERROR)
+    for cov, name in ((classical_cov(fitted), "twfe_iid"), (hc_cov(fitted, kind="HC1"), "twfe_hetero")):
+        expected = table(r[name]).iloc[0]
+        own = t_test(fitted.coef[0], np.sqrt(cov[0, 0]), fitted.df_resid)
+        assert own.estimate == pytest.approx(expected["Estimate"], abs=ESTIMATE)
+        assert own.std_error == pytest.approx(expected["Std. Error"], rel=ERROR)
+        assert own.p_value == pytest.approx(expected["Pr(>|t|)"], abs=P_VALUE)
 
 
 def test_weighted_twfe_equals_fixest(balanced, r):
@@ -117,6 +128,21 @@ def test_2x2_with_absorbed_effects_equals_fixest(balanced, r):
     assert_equals(own, r["did2x2_feols_fe"])
 
 
+def test_2x2_of_four_printed_columns_equals_fixest(balanced, r):
+    data = balanced[balanced.year.isin([2015, 2018])]
+    post = (data.year == 2018).to_numpy(float)
+    x = np.column_stack([np.ones(len(data)), data.treated, post, data.treated * post])
+    fitted, result = fit(data.pct, x), r["did2x2_feols"]
+    cov = cluster_cov(fitted, data.practice_id, kind="CR1S")
+    own = [t_test(fitted.coef[i], cov.std_error(i), result["df_t"]) for i in range(4)]
+    expected = table(result)
+    assert (fitted.nobs, fitted.rank) == (result["nobs"], result["nparams"])
+    assert [test.estimate for test in own] == pytest.approx(expected["Estimate"].tolist(), abs=ESTIMATE)
+    assert [test.std_error for test in own] == pytest.approx(expected["Std. Error"].tolist(), rel=ERROR)
+    assert [test.p_value for test in own] == pytest.approx(expected["Pr(>|t|)"].tolist(), abs=P_VALUE)
+    assert_limits_equal(np.array([[test.conf_low, test.conf_high] for test in own]), result)
+
+
 def test_event_study_equals_fixest(balanced, r):
     own = event_study(event_time=balanced.since.to_numpy(), **arrays(balanced))
     assert [f"rel::{key:.0f}" for key in own.key] == table(r["event_study_twfe"])["term"].tolist()
@@ -139,8 +165,14 @@ def test_event_study_by_calendar_year_equals_fixest(balanced, r):
 def assert_average_equals(own, kind: str, result: dict | list) -> None:
     expected = table(result)
     _, estimate, cov = own.average(kind)
+    tests = [t_test(b, np.sqrt(v), own.fit.df) for b, v in zip(estimate, np.diag(cov), strict=True)]
     assert estimate == pytest.approx(expected["Estimate"].to_numpy(), abs=ESTIMATE)
     assert np.sqrt(np.diag(cov)) == pytest.approx(expected["Std. Error"].to_numpy(), rel=ERROR)
+    assert [test.p_value for test in tests] == pytest.approx(expected["Pr(>|t|)"].tolist(), abs=P_VALUE)
+    if isinstance(result, dict):
+        assert own.fit.df == result["df_t"]
+        assert (own.fit.fitted.nobs, own.fit.fitted.rank) == (result["nobs"], result["nparams"])
+        assert_limits_equal(np.array([[test.conf_low, test.conf_high] for test in tests]), result)
 
 
 @pytest.mark.parametrize(
