@@ -209,7 +209,7 @@ class AnalysisFrame:
         wanted = [unit, period, y, entry, cluster, exposure, persons, *covariates]
         missing = sorted({c for c in wanted if c is not None and c not in data.columns})
         if missing:
-            raise DesignError(f"from_pandas: the data have no column {', '.join(missing)}")
+            raise DesignError(f"from_pandas: the data have no column {', '.join(missing)}; check the names")
         twice = sorted({str(c) for c in wanted if c is not None and list(data.columns).count(c) > 1})
         if twice:
             raise DesignError(f"from_pandas: two columns are called {', '.join(twice)}; rename one")
@@ -264,7 +264,10 @@ class AnalysisFrame:
         """The same frame with the periods ``first`` to ``last`` only."""
         keep = self.rows["period"].between(first, last)
         if not keep.any():
-            raise DesignError(f"{self.measure.label}: no period between {first} and {last}")
+            raise DesignError(
+                f"{self.measure.label}: no period between {first} and {last}; choose within "
+                f"{self.periods[0]} to {self.periods[-1]}"
+            )
         return replace(
             self,
             rows=self.rows[keep].reset_index(drop=True),
@@ -279,7 +282,9 @@ class AnalysisFrame:
         """
         keep = self.rows["cluster"].isin(list(clusters))
         if not keep.any():
-            raise DesignError(f"{self.measure.label}: none of the named clusters is in the frame")
+            raise DesignError(
+                f"{self.measure.label}: none of the named clusters is in the frame; give its own labels"
+            )
         return replace(
             self,
             rows=self.rows[keep].reset_index(drop=True),
@@ -352,7 +357,7 @@ def _check(rows: pd.DataFrame, practices: pd.DataFrame) -> None:
     if (rows.groupby("cluster")["entry"].nunique(dropna=False) > 1).any():
         raise DesignError(
             "AnalysisFrame: entry varies within a practice (treatment that switches on twice or off); "
-            "each practice has one first treated period, or none"
+            "give each practice one first treated period, or none"
         )
     if practices.index.has_duplicates:
         raise DesignError("AnalysisFrame: a practice has two rows in practices; give one row each")

@@ -8,7 +8,7 @@ import numpy as np
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Collapsed, collapse, two_windows
+from pluseval.estimate.collapse import Collapsed, collapse, require_variation, two_windows
 from pluseval.estimate.inference import JointInference
 from pluseval.estimate.problem import Changes
 from pluseval.estimate.result import JointTest
@@ -63,6 +63,8 @@ def at_least_one(
     kept = {
         called: one.keep(one.clusters.isin(common), "other outcomes missing") for called, one in made.items()
     }
+    for called, one in kept.items():
+        require_variation(one, f"at_least_one, {called}")
     reference = next(iter(kept.values()))
     problem = Changes(
         y=np.column_stack([one.values[:, 1] - one.values[:, 0] for one in kept.values()]),

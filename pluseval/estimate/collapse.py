@@ -128,7 +128,7 @@ def two_windows(
     for window in (before, after):
         if not any(p in window for p in present):
             raise DesignError(
-                f"{asked_by}: no row of {frame.measure.label} in {window}; the frame has "
+                f"{asked_by}: no row of {frame.measure.label} in {window}; choose among "
                 f"{', '.join(map(str, present))}"
             )
     return before, after
@@ -172,7 +172,10 @@ def collapse(
     }
     complete = wide["numerator"].notna().all(axis=1).to_numpy()
     if not complete.any():
-        raise DesignError(f"no practice has a value in each of {', '.join(map(str, windows))}")
+        raise DesignError(
+            f"no practice has a value in each of {', '.join(map(str, windows))}; leave out the "
+            "periods that many practices lack"
+        )
     if not allow_zero and not np.any(wide["numerator"].to_numpy()[complete]):
         raise DesignError(
             f"{frame.measure.label}: every value in {', '.join(map(str, windows))} is zero, so there is "
@@ -232,6 +235,9 @@ def covariates(collapsed: Collapsed, adjust: Sequence[str]) -> tuple[Collapsed, 
         raise DesignError(
             f"adjust is {adjust!r}; give practice columns by name, as adjust=('log(list_size)',)"
         )
+    twice = sorted({name for name in adjust if list(adjust).count(name) > 1})
+    if twice:
+        raise DesignError(f"adjust names {', '.join(twice)} twice; leave one out")
     raw = {name: _covariate(collapsed, name) for name in adjust}
     known = np.ones(collapsed.clusters.size, dtype=bool)
     for column in raw.values():
@@ -260,11 +266,13 @@ def covariates(collapsed: Collapsed, adjust: Sequence[str]) -> tuple[Collapsed, 
 def _refuse_collinear(Z: np.ndarray, treated: np.ndarray, names: tuple[str, ...]) -> None:
     """Refuse covariates that are combinations of each other, of the group, or as many as the practices."""
     group = treated.astype(float)[:, None] if treated.any() and not treated.all() else np.empty((len(Z), 0))
-    X = np.concatenate([np.ones((len(Z), 1)), group, Z / np.maximum(np.abs(Z).max(axis=0), 1e-300)], axis=1)
+    X = np.concatenate(
+        [np.ones((len(Z), 1)), group, Z / np.maximum(np.abs(Z).max(axis=0, initial=0.0), 1e-300)], axis=1
+    )
     if Z.shape[1] and np.linalg.matrix_rank(X - np.r_[0, X[:, 1:].mean(axis=0)]) < X.shape[1]:
         raise DesignError(
-            f"adjust={', '.join(names)}: {Z.shape[1]} columns for {len(Z)} practices are collinear, combinations "
-            "of each other or of the group; leave a covariate out"
+            f"adjust={', '.join(names)}: {Z.shape[1]} columns for {len(Z)} practices are collinear, "
+            "combinations of each other or of the group; leave a covariate out"
         )
 
 
@@ -305,7 +313,8 @@ def _covariate(collapsed: Collapsed, name: str) -> np.ndarray:
     values = practice_numbers(column, f"adjust={name!r}")
     if np.any(values <= 0):
         raise DesignError(
-            f"adjust={name!r}: {int(np.sum(values <= 0))} practices have a value of zero or less"
+            f"adjust={name!r}: {int(np.sum(values <= 0))} practices have a value of zero or less; use the "
+            "column itself, or leave it out"
         )
     return np.log(values)
 

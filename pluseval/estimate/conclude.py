@@ -48,7 +48,7 @@ def require_margin(margin: float | None, scale: str, asked_by: str) -> None:
     least = 1.0 if scale == "ratio" else 0.0
     if margin is not None and not (is_number(margin) and math.isfinite(margin) and margin > least):
         raise DesignError(
-            f"{asked_by}: margin is {margin!r}; on the {scale} scale it is a number above {least:g}"
+            f"{asked_by}: margin is {margin!r}; on the {scale} scale give a number above {least:g}"
         )
 
 

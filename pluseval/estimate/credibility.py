@@ -67,7 +67,9 @@ def placebo_periods(
     require_inference(inference, "placebo_periods")
     entry = frame.cells["entry"].min()
     if np.isnan(entry):
-        raise DesignError("placebo_periods: no practice of the frame ever joined (entry is missing for all)")
+        raise DesignError(
+            "placebo_periods: no practice of the frame ever joined (entry is missing for all); check entry"
+        )
     before = [p for p in frame.periods if p < entry]
     if len(before) < 2:
         raise DesignError(

@@ -64,7 +64,9 @@ def event_coefficients(
     """
     entry = frame.cells["entry"].min()
     if np.isnan(entry):
-        raise DesignError(f"{asked_by}: no practice of the frame ever joined (entry is missing for all)")
+        raise DesignError(
+            f"{asked_by}: no practice of the frame ever joined (entry is missing for all); check entry"
+        )
     periods = without(frame.periods, exclude, asked_by)
     before, after = [p for p in periods if p < entry], [p for p in periods if p >= entry]
     if len(before) < 2 or not after:
@@ -80,7 +82,9 @@ def event_coefficients(
     parts = [changes[collapsed.treated == group] for group in (True, False)]
     cov = sum(np.atleast_2d(np.cov(part, rowvar=False)) / part.shape[0] for part in parts)
     if not np.all(np.diag(cov) > 1e-24 * max(1.0, float(np.abs(changes).max()) ** 2)):
-        raise DesignError(f"{asked_by}: changes do not vary between practices in some period")
+        raise DesignError(
+            f"{asked_by}: changes do not vary between practices in some period; check the outcome"
+        )
     return EventCoefficients(
         coef=parts[0].mean(axis=0) - parts[1].mean(axis=0),
         cov=cov,

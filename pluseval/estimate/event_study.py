@@ -73,7 +73,8 @@ def event_study(
     periods = without(frame.periods, exclude, "event_study")
     if reference not in periods:
         raise DesignError(
-            f"event_study: reference={reference} is not among the periods {', '.join(map(str, periods))}"
+            f"event_study: reference={reference} is not among the periods {', '.join(map(str, periods))}; "
+            "choose one of them"
         )
     first_entry = _first_entry(frame)
     if reference >= first_entry:
@@ -156,7 +157,9 @@ def adjacent_changes(
 def _first_entry(frame: AnalysisFrame) -> float:
     entry = frame.cells["entry"].min()
     if np.isnan(entry):
-        raise DesignError("no practice of the frame ever joined the programme (entry is missing for all)")
+        raise DesignError(
+            "no practice of the frame ever joined the programme (entry is missing for all); check entry"
+        )
     return float(entry)
 
 

@@ -150,7 +150,9 @@ class _Spread:
         )
         size = float(np.abs(np.concatenate([programme, comparison])).max())
         if not max(made.programme, made.comparison) > 1e-24 * max(1.0, size**2):
-            raise DesignError("effect_heterogeneity: changes do not vary between practices")
+            raise DesignError(
+                "effect_heterogeneity: changes do not vary between practices; check the outcome"
+            )
         return made
 
     @property

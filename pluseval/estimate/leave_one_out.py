@@ -78,7 +78,7 @@ def leave_one_out(
         which, np.ones(collapsed.treated.size, dtype=bool)
     )
     if not wanted.any():
-        raise DesignError(f"leave_one_out: there is no {which} practice with both periods")
+        raise DesignError(f"leave_one_out: there is no {which} practice with both periods; choose others")
     sheet = did_estimand(frame, *span, weight_words("practice", "ratio_of_sums", True), tuple(adjust))
     estimates = []
     for place in np.flatnonzero(wanted):

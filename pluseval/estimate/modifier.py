@@ -65,10 +65,14 @@ def effect_modifier(
     own = values[collapsed.treated]
     if not np.isfinite(own).all():
         raise DesignError(
-            f"effect_modifier: {modifier} is missing for {int(np.sum(~np.isfinite(own)))} practices"
+            f"effect_modifier: {modifier} is missing or infinite for {int(np.sum(~np.isfinite(own)))} "
+            "programme practices; give it, or keep those that have it"
         )
     if own.size < 3 or np.ptp(own) == 0:
-        raise DesignError(f"effect_modifier: {modifier} does not vary among the programme practices")
+        raise DesignError(
+            f"effect_modifier: {modifier} does not vary among the {own.size} programme practices; it needs "
+            "3 of them, and values that differ"
+        )
     n = collapsed.clusters.size
     centred = np.where(collapsed.treated, values - own.mean(), 0.0)
     problem = Contrast(

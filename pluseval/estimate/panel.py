@@ -10,7 +10,7 @@ import pandas as pd
 
 from pluseval.data.frame import AnalysisFrame, Loss
 from pluseval.errors import DesignError
-from pluseval.estimate.collapse import Window, collapse
+from pluseval.estimate.collapse import Window, collapse, require_variation
 from pluseval.estimate.conclude import TREATED_AS, Subject, population_of
 from pluseval.estimate.counting import cohort_parts
 from pluseval.estimate.require import without
@@ -98,11 +98,16 @@ def complete_panel(
     entry[entry > periods[-1]] = 0.0
     joined = int(np.sum(entry > periods[0]))
     if not joined:
-        raise DesignError(f"{asked_by}: no practice joined between {periods[0]} and {periods[-1]}")
+        raise DesignError(
+            f"{asked_by}: no practice joined between {periods[0]} and {periods[-1]}; check entry, or compare "
+            "windows with did"
+        )
     if joined == entry.size:
         raise DesignError(
             f"{asked_by}: every practice joined by {periods[-1]}; it needs practices that did not"
         )
+    if not always and 1 < joined < entry.size - 1:
+        require_variation(collapsed, asked_by)
     return Panel(
         frame=frame,
         clusters=collapsed.clusters,

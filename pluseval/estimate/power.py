@@ -216,7 +216,9 @@ def _pool(frame: AnalysisFrame, using: str, design: str) -> AnalysisFrame:
     """The practices and periods in which there can be no effect."""
     treated = frame.treated
     if not treated.any():
-        raise DesignError("no practice of the frame ever joined, so there is no group whose size to match")
+        raise DesignError(
+            "no practice of the frame ever joined, so there is no group whose size to match; check entry"
+        )
     if using == "comparison":
         if treated.all():
             raise DesignError("the frame has no comparison practices; use using='before'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral, Real
 
 import numpy as np
 
@@ -15,12 +14,12 @@ MOST_DRAWS = 10_000_000  # more would not fit in memory, and change no digit tha
 
 def is_number(value: object) -> bool:
     """Whether the value is a number; True and False are none here."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def require_draws(draws: object, asked_by: str) -> None:
     """Refuse a number of draws that is none, or that no machine holds."""
-    if not isinstance(draws, Integral) or isinstance(draws, bool) or not 1 <= draws <= MOST_DRAWS:
+    if not isinstance(draws, int | np.integer) or isinstance(draws, bool) or not 1 <= draws <= MOST_DRAWS:
         raise DesignError(
             f"{asked_by}.draws is {draws!r}; a whole number from 1 to {MOST_DRAWS:,}, as draws=9_999"
         )
@@ -28,13 +27,13 @@ def require_draws(draws: object, asked_by: str) -> None:
 
 def require_seed(seed: object, asked_by: str) -> None:
     """Refuse a missing seed: draws that nobody can repeat are no result."""
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise DesignError(f"{asked_by}: seed is {seed!r}; a whole number of 0 or more, as seed=7")
 
 
 def require_groups_of(groups: object, asked_by: str) -> None:
     """Refuse a number of quantile groups that divides nothing."""
-    if not isinstance(groups, Integral) or isinstance(groups, bool) or groups < 2:
+    if not isinstance(groups, int | np.integer) or isinstance(groups, bool) or groups < 2:
         raise DesignError(f"{asked_by}.groups is {groups!r}; 2 or more, as groups=3 for tertiles")
 
 

@@ -19,6 +19,7 @@ from pluseval.estimate.gee_model import gee_did
 from pluseval.estimate.inference import OLS, ClusterRobust, Inference, Welch
 from pluseval.estimate.inference_resampling import Permutation, WildBootstrap
 from pluseval.estimate.mixed_model import mixed_did
+from pluseval.estimate.require import require_seed
 from pluseval.estimate.result import Estimate, EstimateSet
 from pluseval.numerics.cluster import cluster_cov
 from pluseval.numerics.linear import fit
@@ -123,6 +124,7 @@ def robustness(
         chosen = windows = _around_entries(frame)
     if seed is None:
         seed = content_seed(frame)
+    require_seed(seed, "robustness")
     asked = {"periods": periods, "windows": windows, "margin": margin, "level": level}
     adjust = (adjust,) if isinstance(adjust, str) else tuple(adjust)
     two_windows(frame, periods, windows, asked_by="robustness")

@@ -149,7 +149,9 @@ def programme_only(frame: AnalysisFrame) -> AnalysisFrame:
     """
     treated = frame.treated
     if not treated.any():
-        raise DesignError("no practice of the frame ever joined the programme (entry is missing for all)")
+        raise DesignError(
+            "no practice of the frame ever joined the programme (entry is missing for all); check entry"
+        )
     return frame.keep_clusters(list(treated.index[treated]))
 
 

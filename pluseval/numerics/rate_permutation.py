@@ -22,6 +22,7 @@ from pluseval.numerics.invert import ALTERNATIVES, TIE, Interval
 
 STEPS = np.concatenate([np.arange(1, 17) / 2.0, 8.0 * 2.0 ** np.arange(1, 8)])  # in standard errors
 ENOUGH = 1e-10  # width, in standard errors, at which the search for an end stops
+FARTHEST = 300.0  # of a log ratio: beyond it nothing changes, and its square would be no number
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class _Parts:
 
     def log_ratio(self, log_null: float) -> tuple[np.ndarray, np.ndarray]:
         """Log ratio of rate ratios after the trial ratio is taken off, and its CR2 variance; (B,) each."""
-        v = np.exp(-log_null)
+        v = np.exp(-np.clip(log_null, -FARTHEST, FARTHEST))
         total = self.kept + v * self.moved
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             change = np.log(total) + self.constant
             variance = (self.kept_squares + v * v * self.moved_squares) / total**2 + self.rest
             variance = variance - 2.0 * (self.kept_cross + v * self.moved_cross) / total
