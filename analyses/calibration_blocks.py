@@ -28,7 +28,7 @@ SEED = 20160601  # start of the first batch; fixed before the first full calibra
 SIZES = {"mixed": 100, "gee": 100, "serial": 100, "synthetic": 100, "synthetic_permutation": 50}  # the slow
 FEWER = {"synthetic": 2, "synthetic_permutation": 2}  # times fewer studies than of the other slow ones
 SIZE = 500
-INTERVALS = 50  # of each of the first blocks: medians of widths rest on 1,000
+INTERVALS = 25  # of each of the first blocks: medians of widths rest on 500
 WITH_INTERVALS = 20
 CODE = (
     *(
