@@ -3,16 +3,18 @@
     python -m analyses.calibration                     the committed table (resumes where it was stopped)
     python -m analyses.calibration --study FOLDER --out FOLDER   on your own design: its list sizes and groups
 
-Blocks of studies are spread over the cores by joblib. On a cluster choose another of its backends: with
-``dask.distributed`` installed and a ``Client`` made in a start-up file, ``--backend dask`` sends the blocks
-there (set ``OPENBLAS_NUM_THREADS=1`` for its workers, and a folder that all of them see as ``--blocks``).
+Blocks of studies are spread over the cores by joblib. With ``dask.distributed`` installed beside the project,
+``--backend dask`` hands them to dask instead: to workers of its own on this machine, or with ``--scheduler
+ADDRESS`` to those of a cluster, which need the same environment, this project on their path, one thread each
+(``dask worker --nthreads 1``) and a ``--blocks`` folder that all of them see under one absolute path.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
@@ -55,6 +57,7 @@ def calibrate(
     design: Design | None = None,
     only: Sequence[str] = (),
     backend: str = "loky",
+    scheduler: str | None = None,
     resume: bool = True,
     progress: bool = True,
 ) -> list[dict]:
@@ -63,7 +66,8 @@ def calibrate(
     Parameters
     ----------
     studies, slow_studies : int
-        Simulated studies of each cell (more in the cells of ``MORE``); the second for mixed models.
+        Simulated studies of each cell (more in the cells of ``MORE``); the second for the slow
+        procedures (half of it for the slowest).
     jobs : int
         Processes.
     folder : Path
@@ -75,7 +79,9 @@ def calibrate(
     only : sequence of str
         Beginnings of names of cells, to measure some; the table then need not be complete.
     backend : str
-        A backend of joblib: ``loky``, or ``dask`` where a client is present.
+        A backend of joblib: ``loky``, or ``dask`` where ``dask.distributed`` is installed.
+    scheduler : str, optional
+        Address of a running scheduler of dask; by default its workers are started on this machine.
     resume : bool
         Keep the blocks that are there (of the same code and design); otherwise make all of them.
 
@@ -83,6 +89,8 @@ def calibrate(
     ------
     PlanError
         A cell x procedure is missing, or has fewer studies than the committed table must have.
+    DesignError
+        No such cell, or the backend ``dask`` where it is not installed.
     """
     every_cell = cells() if design is None else cells((design,))
     chosen = [cell for cell in every_cell if not only or cell.name.startswith(tuple(only))]
@@ -96,7 +104,8 @@ def calibrate(
     every = [block for each in planned.values() for block in each]
     waiting = missing_blocks(every, blocks) if resume else every
     waiting.sort(key=lambda block: block.number)  # every cell has some studies before one has all
-    _run(waiting, blocks, jobs=jobs, backend=backend, progress=progress)
+    with _workers(backend, jobs, scheduler):
+        _run(waiting, blocks.resolve(), jobs=jobs, backend=backend, progress=progress)
     table = [row for cell in chosen for row in rows_of(cell, planned[cell.name], blocks)]
     refused = {cell.name: refusals_of(cell, planned[cell.name], blocks) for cell in chosen}
     least = LEAST if folder.resolve() == FOLDER else dict.fromkeys(LEAST, 1)
@@ -115,6 +124,23 @@ def own_design(folder: str | Path) -> Design:
 
 def _times(cell: Cell) -> int:
     return MORE.get(cell.name.split(".")[0], 1)
+
+
+@contextmanager
+def _workers(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
+    """Dask's client while the blocks run, which joblib finds by itself; nothing for other backends."""
+    if backend != "dask":
+        if scheduler is not None:
+            raise DesignError("--scheduler is an address for --backend dask")
+        yield
+        return
+    try:
+        from distributed import Client  # for clusters only: no dependency of the project
+    except ImportError:
+        raise DesignError("--backend dask needs dask.distributed: pip install 'dask[distributed]'") from None
+    local = {} if scheduler else {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(scheduler, **local):
+        yield
 
 
 def _run(waiting: list[Block], folder: Path, *, jobs: int, backend: str, progress: bool) -> None:
@@ -143,9 +169,10 @@ def _say(table: list[dict]) -> None:
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analyses.calibration", description=SUMMARY)
     parser.add_argument("--studies", type=int, default=10_000, help="simulated studies of each cell")
-    parser.add_argument("--slow-studies", type=int, default=2_000, help="the same for mixed models")
+    parser.add_argument("--slow-studies", type=int, default=2_000, help="the same for the slow procedures")
     parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes; default: all cores")
     parser.add_argument("--backend", default="loky", help="a backend of joblib: loky (default), dask")
+    parser.add_argument("--scheduler", help="address of a running dask scheduler, for --backend dask")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the table")
     parser.add_argument("--blocks", type=Path, default=BLOCKS, help="folder of the results of blocks")
     parser.add_argument("--study", type=Path, help="take list sizes and groups from this study folder")
@@ -171,6 +198,7 @@ def main(given: Sequence[str] | None = None) -> int:
             design=own_design(chosen.study) if chosen.study else None,
             only=tuple(chosen.cells),
             backend=chosen.backend,
+            scheduler=chosen.scheduler,
             resume=chosen.resume,
         )
     except PlusevalError as error:

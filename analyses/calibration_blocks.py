@@ -19,23 +19,34 @@ import numpy as np
 
 import analyses
 from analyses.calibration_cells import Cell
-from analyses.calibration_procedures import Found, run_family
+from analyses.calibration_families import run_family
+from analyses.calibration_found import ALPHA, Found
 from pluseval.errors import NotFoundError
 from pluseval.report.manifest import hash_code, hash_json
 
 SEED = 20160601  # start of the first batch; fixed before the first full calibration
-ALPHA = 0.05
-SIZES = {"mixed": 100}  # studies of a block, where they are slow
+SIZES = {"mixed": 100, "gee": 100, "serial": 100, "synthetic": 100, "synthetic_permutation": 50}  # the slow
+FEWER = {"synthetic": 2, "synthetic_permutation": 2}  # times fewer studies than of the other slow ones
 SIZE = 500
+INTERVALS = 25  # of each of the first blocks: medians of widths rest on 500
+WITH_INTERVALS = 20
 CODE = (
-    *(f"analyses/calibration_{part}.py" for part in ("cells", "design", "outcomes", "procedures", "blocks")),
+    *(
+        f"analyses/calibration_{part}.py"
+        for part in (
+            "blocks", "cells", "changes", "design", "families", "found", "models", "outcomes", "panels",
+            "procedures",
+        )
+    ),
     *(f"pluseval/data/synthetic/{part}.py" for part in ("latent", "parameters", "programmes")),
     *(
         f"pluseval/numerics/{part}.py"
         for part in (
-            "assign", "cluster", "invert", "linear", "mixed", "mixed_inference", "mixed_likelihood",
-            "mixed_sums", "permute", "products", "reassignment", "staggered", "staggered_average",
-            "staggered_permutation", "studies", "wild",
+            "assign", "cluster", "covariance", "gee", "imputation", "invert", "linear", "mixed",
+            "mixed_inference", "mixed_likelihood", "mixed_sums", "panel_studies", "permute", "products",
+            "rate_permutation", "rate_studies", "reassignment", "score_sandwich", "simplex", "simplex_many",
+            "staggered", "staggered_average", "studies", "synthdid", "synthdid_permutation",
+            "synthdid_reassigned", "synthdid_resampling", "wild",
         )
     ),
 )  # fmt: skip
@@ -88,7 +99,7 @@ def blocks_of(cell: Cell, *, studies: int, slow_studies: int, code: str) -> tupl
     made = []
     for family in cell.families:
         size = SIZES.get(family, SIZE)
-        wanted = slow_studies if family in SIZES else studies
+        wanted = max(1, slow_studies // FEWER.get(family, 1)) if family in SIZES else studies
         for number, start in enumerate(range(0, wanted, size)):
             made.append(Block(cell, family, number, min(size, wanted - start), code))
     return tuple(made)
@@ -98,7 +109,8 @@ def run_block(block: Block, folder: Path) -> str:
     """Measure a block and write its file; nothing is left behind where it is interrupted."""
     outcomes, draws = block.seeds
     drawn = block.cell.draw(np.random.default_rng(outcomes), block.cell.design, block.size)
-    found = run_family(block.family, block.cell, drawn, seed=draws)
+    intervals = INTERVALS if block.number < WITH_INTERVALS else 0
+    found = run_family(block.family, block.cell, drawn, seed=draws, intervals=intervals)
     result = {name: _summary(part, block.size) for name, part in found.items()}
     file = folder / block.file
     file.parent.mkdir(parents=True, exist_ok=True)

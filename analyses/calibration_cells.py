@@ -24,13 +24,14 @@ EURO_EFFECTS = (-100.0, -250.0)
 class Drawn:
     """The outcomes of D studies without an effect.
 
-    ``change`` (D, G) is what procedures for one change per practice take; ``panel`` (D, G, T) and
-    ``answers`` (D, G, 2, n) are what it was made from, where a cell has them.
+    ``change`` (D, G) is what procedures for one change per practice take; ``panel`` (D, G, T), ``answers``
+    (D, G, 2, n) and ``counts`` (D, G, 2) are what it was made from, where a cell has them.
     """
 
     change: np.ndarray
     panel: np.ndarray | None = None
     answers: np.ndarray | None = None
+    counts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Cell:
     families: tuple[str, ...] = ("changes",)
     panel: Panel | None = field(default=None, repr=False)
 
+    @property
+    def tested(self) -> tuple[float, float, float, float]:
+        """The effects at which every procedure is asked: none, the smaller, the larger, minus the smaller."""
+        return (0.0, *self.effects, -self.effects[0])
+
 
 def cells(designs: tuple[Design, ...] | None = None) -> tuple[Cell, ...]:
     """Every cell, for the study's two designs or for those given (a reader's own).
@@ -104,24 +110,35 @@ def _of(design: Design) -> list[Cell]:
         one("costs_skewed", "skewed costs of persons, with zeros", _plain(outcomes.skewed_cost_change),
             euros=True),
     ]  # fmt: skip
-    years = Panel(YEARS, (), _in(YEARS, BEFORE), _in(YEARS, AFTER), 2017.0)
-    made.append(one("ar", "8 years AR(0.6)", _panel(years), families=("changes", "panel"), panel=years))
+    made.append(
+        one("counts", "counts whose rates change by a factor", _counts, families=("changes", "counts"))
+    )
+    years = Panel(YEARS, ((2017.0, 1.0),), _in(YEARS, BEFORE), _in(YEARS, AFTER), 2017.0)
+    together = ("changes", "panel", "serial", "synthetic", "synthetic_permutation")
+    made.append(one("ar", "8 years AR(0.6)", _panel(years), families=together, panel=years))
     annual = Panel(YEARS, ANNUAL, _in(YEARS, BEFORE), _in(YEARS, AFTER), 2017.0)
     monthly = Panel(MONTHS, MONTHLY, MONTHS < 29, MONTHS >= 36, 36.0)
     staggered = ("changes", "staggered")
-    for name, title, panel, more in (
-        ("staggered_annual", "staggered start in annual data, 10 / 4", annual, {}),
-        ("staggered_skewed", "staggered start in annual data, skewed", annual, {"skewed": True}),
-        ("staggered_monthly", "staggered start in monthly data, 5 / 5 / 4", monthly, {"per_year": 12}),
+    with_synthetic = (*staggered, "synthetic_permutation")
+    for name, title, families, panel, more in (
+        ("staggered_annual", "staggered start in annual data, 10 / 4", with_synthetic, annual, {}),
+        ("staggered_skewed", "staggered start in annual data, skewed", staggered, annual, {"skewed": True}),
+        (
+            "staggered_monthly",
+            "staggered start in monthly data, 5 / 5 / 4",
+            staggered,
+            monthly,
+            {"per_year": 12},
+        ),
     ):
-        made.append(one(name, title, _panel(panel, **more), families=staggered, panel=panel))
+        made.append(one(name, title, _panel(panel, **more), families=families, panel=panel))
     for instrument, words, effects, unit in (
         ("nps", "NPS", (5.0, 10.0), "points"),
         ("eq5d", "EQ-5D", (-0.015, -0.03), "utility"),
     ):
         for number in (30, 100):
             draw = partial(_answers, instrument=instrument, number=number)
-            families = ("changes", "single_arm", *(("mixed",) if number == 30 else ()))
+            families = ("changes", "single_arm", *(("mixed", "gee") if number == 30 else ()))
             made.append(
                 Cell(
                     f"{instrument}_{number}.{design.n_treated}",
@@ -175,6 +192,12 @@ def _panels(
 ) -> Drawn:
     y = outcomes.referral_panel(rng, design, studies, periods=calendar.periods.size, **dict(choices))
     return Drawn(y[:, :, calendar.after].mean(axis=2) - y[:, :, calendar.before].mean(axis=2), panel=y)
+
+
+def _counts(rng: np.random.Generator, design: Design, studies: int) -> Drawn:
+    made = outcomes.referral_counts(rng, design, studies)
+    rates = 100 * made / design.list_size[:, None]
+    return Drawn(rates[:, :, 1] - rates[:, :, 0], counts=made)
 
 
 def _answers(

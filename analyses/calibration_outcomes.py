@@ -18,6 +18,7 @@ from pluseval.data.synthetic.parameters import Costs, Surveys
 
 RATE = 34.0  # referrals per 100 enlisted and year
 CHANGE_SD = 3.4  # of a practice's change beyond Poisson noise, points
+RATE_SD = 3.0  # of a practice's level, points
 YEAR_SD = 3.8  # of a practice-year whose shocks are AR(0.6): then a change varies as CHANGE_SD says
 AR = 0.6
 SKEW_SIGMA = 1.2
@@ -58,6 +59,18 @@ def referral_change(
         drawn = standard(rng, (studies, design.n_treated), skewed=skewed)
         change[:, design.treated] += effect_sd * drawn
     return change
+
+
+def referral_counts(rng: np.random.Generator, design: Design, studies: int) -> np.ndarray:
+    """Poisson counts of referrals before and after, (D, G, 2), of as many persons in both years.
+
+    Practices differ in level (SD 3 points) and change by factors whose SD is that of a change of 3.4 points.
+    """
+    shape = (studies, design.list_size.size)
+    rate = np.empty((*shape, 2))
+    rate[:, :, 0] = _factors(rng, shape, RATE_SD / RATE) * RATE / 100
+    rate[:, :, 1] = _factors(rng, shape, CHANGE_SD / RATE) * rate[:, :, 0]
+    return rng.poisson(rate * design.list_size[:, None])
 
 
 def cost_change(rng: np.random.Generator, design: Design, studies: int) -> np.ndarray:
@@ -170,6 +183,12 @@ def _poisson(
     n = design.list_size[:, None] if len(shape) == 3 else design.list_size
     expected = np.broadcast_to(RATE / 100 * n / per_year, shape[1:])
     return (rng.poisson(expected, shape) - expected) * (100 * per_year / n)
+
+
+def _factors(rng: np.random.Generator, shape: tuple[int, ...], cv: float) -> np.ndarray:
+    """Log-normal factors with mean 1."""
+    sigma = np.sqrt(np.log(1 + cv**2))
+    return np.exp(sigma * rng.standard_normal(shape) - sigma**2 / 2)
 
 
 def _costs(z: np.ndarray, costs: Costs) -> np.ndarray:

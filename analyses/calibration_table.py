@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from analyses.calibration_blocks import ALPHA, SEED, Block, read_block
+from analyses.calibration_blocks import SEED, Block, read_block
 from analyses.calibration_cells import Cell
-from analyses.calibration_procedures import DRAWS, PROCEDURES, procedures_of
+from analyses.calibration_found import ALPHA, DRAWS
+from analyses.calibration_procedures import PROCEDURES, procedures_of
 from pluseval.errors import NotFoundError, PlanError
 from pluseval.report.manifest import environment
 
@@ -24,8 +25,12 @@ COLUMNS = (
     "size", "size_mcse", "coverage", "coverage_mcse",
     "effect", "power", "power_mcse", "larger_effect", "larger_power", "larger_power_mcse",
     "median_width", "median_width_mcse", "intervals", "unbounded",
+    "opposite_power", "opposite_power_mcse",
 )  # fmt: skip
-LEAST = {"changes": 10_000, "single_arm": 10_000, "staggered": 2_000, "panel": 2_000, "mixed": 100}
+LEAST = {
+    "changes": 10_000, "single_arm": 10_000, "counts": 10_000, "staggered": 2_000, "panel": 2_000,
+    "mixed": 2_000, "gee": 2_000, "serial": 2_000, "synthetic": 1_000, "synthetic_permutation": 1_000,
+}  # fmt: skip
 _BY_NAME = {procedure.name: procedure for procedure in PROCEDURES}
 _TEXT = ("cell", "unit", "procedure")
 _COUNT = ("treated", "comparison", "studies", "intervals", "unbounded")
@@ -231,7 +236,7 @@ def _row(cell: Cell, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
     counted = [part for part in found if "refused" not in part]
     n = sum(part["studies"] for part in counted)
     widths = np.sort([width for part in counted for width in part["widths"]])
-    rates = np.full(3, np.nan)
+    rates = np.full(4, np.nan)
     if n:
         rates = np.sum([part["rejected"] for part in counted], axis=0) / n
     errors = np.sqrt(rates * (1 - rates) / n) if n else rates
@@ -250,6 +255,7 @@ def _row(cell: Cell, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
         "larger_effect": cell.effects[1], "larger_power": rates[2], "larger_power_mcse": errors[2],
         "median_width": middle, "median_width_mcse": its_error,
         "intervals": widths.size, "unbounded": sum(part["unbounded"] for part in counted),
+        "opposite_power": rates[3], "opposite_power_mcse": errors[3],
     }  # fmt: skip
 
 

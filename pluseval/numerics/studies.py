@@ -7,6 +7,7 @@ G x D matrices. Each function gives what the procedure for one study gives, stud
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,10 +15,9 @@ from scipy import stats
 
 from pluseval.errors import DesignError
 from pluseval.numerics.cluster import cluster_cov
-from pluseval.numerics.invert import TIE
+from pluseval.numerics.invert import TIE, Resampling
 from pluseval.numerics.linear import fit
 from pluseval.numerics.permute import NOTHING_LEFT
-from pluseval.numerics.reassignment import StaggeredMap
 
 TOGETHER = 512  # draws multiplied at a time: the products of one slice with 500 studies stay in the cache
 
@@ -139,29 +139,6 @@ def mean_t(y: np.ndarray) -> TTests:
     return TTests(y.mean(axis=1), np.sqrt(y.var(axis=1, ddof=1) / G), G - 1)
 
 
-def panel_t(y: np.ndarray, treated: np.ndarray, after: np.ndarray, *, errors: str) -> TTests:
-    """The uncollapsed panel ``y`` (D, G, T): practice and period effects, treatment in periods ``after``.
-
-    A warning, not a choice: with ``errors="independent"`` every practice-period counts as evidence of its
-    own; ``"CR1"`` clusters by practice with t(G - 1).
-    """
-    on = np.outer(np.asarray(treated, dtype=float), np.asarray(after, dtype=float))
-    d = on - on.mean(axis=1, keepdims=True) - on.mean(axis=0) + on.mean()
-    left = y - y.mean(axis=2, keepdims=True)
-    left -= left.mean(axis=1, keepdims=True)
-    size = np.sum(d**2)
-    slope = np.einsum("dgt,gt->d", left, d) / size
-    residuals = left - slope[:, None, None] * d
-    G, T = d.shape
-    if errors == "independent":
-        df = G * T - G - T
-        return TTests(slope, np.sqrt(np.einsum("dgt,dgt->d", residuals, residuals) / df / size), df)
-    if errors != "CR1":
-        raise DesignError(f"errors are 'independent' or 'CR1', found {errors!r}")
-    scores = np.einsum("dgt,gt->dg", residuals, d)
-    return TTests(slope, np.sqrt(np.sum(scores**2, axis=1) * G / (G - 1)) / size, G - 1)
-
-
 @dataclass(frozen=True)
 class Permutations:
     """Reassignments of one design, ready for any number of studies.
@@ -202,56 +179,111 @@ class Permutations:
 
     def p_values(self, y: np.ndarray) -> np.ndarray:
         """Two-sided p-values of the changes ``y`` (D, G): the statistic's size, whatever its sign."""
-        return self.both(y)[0]
+        return self.both(y)[0][0]
 
-    def both(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Two-sided p-values of two kinds, (D,) each: by the statistic's size, and twice the smaller tail.
+    def both(self, y: np.ndarray, effects: Sequence[float] = (0.0,)) -> tuple[np.ndarray, np.ndarray]:
+        """Two-sided p-values of two kinds, (E, D) each, with constant ``effects`` added to the treated.
 
-        The second is the test whose interval has ``tails="equal"``: where the draws are not symmetric about
-        0 it asks each tail by itself.
+        The first by the statistic's size, the second twice the smaller tail: the test whose interval has
+        ``tails="equal"``. Where the draws are not symmetric about 0 it asks each tail by itself.
         """
         left = self.design.out(np.asarray(y, dtype=float))
         scale = np.sqrt(np.mean(left**2, axis=0))
         left = left / scale  # so that sums of squares of all studies have one order of magnitude
-        square = left**2
-        slope, variance = self._parts(self.design.treatment[None], left, square)
-        observed = slope**2 * (1 - TIE) ** 2
-        high, low = np.zeros((2, y.shape[0]))  # draws as far out as observed, by the sign of the draw
-        up = slope[0] >= 0
+        added = np.asarray(effects, dtype=float)[:, None] / scale  # (E, D)
+        observed = self._parts(self.design.treatment[None], left)
+        high, low = np.zeros((2, *added.shape))  # draws as far out as observed, by the sign of the draw
+        variance = observed.d0[0]
+        slopes = observed.n0[0] + added
+        limit = slopes**2 * (1 - TIE) ** 2
         for start in range(0, self.drawn.shape[0], TOGETHER):
-            top, spread = self._parts(self.drawn[start : start + TOGETHER], left, square)
-            far = top * top * variance >= spread * observed
-            positive = top >= 0
-            high += np.count_nonzero(far & positive, axis=0)
-            low += np.count_nonzero(far & ~positive, axis=0)
-        beyond = np.where(up, high, low)
+            parts = self._parts(self.drawn[start : start + TOGETHER], left)
+            for e, x in enumerate(added):
+                top, spread = parts.at(x)
+                far = top * top * variance >= spread * limit[e]
+                positive = top >= 0
+                high[e] += np.count_nonzero(far & positive, axis=0)
+                low[e] += np.count_nonzero(far & ~positive, axis=0)
+        beyond = np.where(slopes >= 0, high, low)
         total = self.drawn.shape[0] + self.added
         tail = (beyond + self.added) / total
         return (high + low + self.added) / total, np.minimum(1.0, 2 * np.minimum(tail, 1 - tail + 1 / total))
 
-    def _parts(
-        self, a: np.ndarray, left: np.ndarray, square: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | float]:
-        """Effects (b, D) and their variances (1 where the coefficient itself is permuted)."""
+    def resamplings(self, y: np.ndarray) -> list[Resampling]:
+        """The test of each row of ``y`` (D, G) at every trial effect, for intervals."""
+        left = self.design.out(np.asarray(y, dtype=float))
+        observed, parts = self._parts(self.design.treatment[None], left), self._parts(self.drawn, left)
+        none = np.zeros(self.drawn.shape[0])
+        return [
+            Resampling(
+                estimate=float(observed.n0[0, d]),
+                variance=float(observed.d0[0, d]),
+                n0=parts.n0[:, d],
+                n1=-parts.n1[:, 0],
+                d0=parts.d0[:, d],
+                d1=none if parts.d1 is None else -parts.d1[:, d],
+                d2=none if parts.d2 is None else parts.d2[:, 0],
+                added=self.added,
+            )
+            for d in range(left.shape[1])
+        ]
+
+    def _parts(self, a: np.ndarray, left: np.ndarray) -> _EffectParts:
+        """What the statistics of assignments ``a`` (b, G) are made of (variance 1 for the coefficient)."""
+        treatment = self.design.treatment
         own = a * a
         size = own.sum(axis=1)
-        fixed = size <= NOTHING_LEFT * (self.design.treatment @ self.design.treatment)
+        fixed = size <= NOTHING_LEFT * (treatment @ treatment)
         size[fixed] = 1.0
-        slope = (a / size[:, None]) @ left
+        unit = a / size[:, None]
+        n0, n1 = unit @ left, (unit @ treatment)[:, None]
         if self.coefficient:
-            return slope, 1.0
+            return _EffectParts(n0, n1, np.ones_like(n0), None, None)
         free = np.maximum(1 - self.design.leverage - own / size[:, None], 1e-12)
         weight = own / free / (size**2)[:, None]
         linear = weight * a
-        curve = np.einsum("bi,bi->b", linear, a)
-        spread = linear @ left
-        spread *= -2
-        spread += slope * curve[:, None]
-        spread *= slope
-        spread += weight @ square
-        np.maximum(spread, 0.0, out=spread)
-        slope[fixed], spread[fixed] = 0.0, 0.0  # its treatment is a covariate: never makes p smaller
-        return slope, spread
+        curve = np.einsum("bi,bi->b", linear, a)[:, None]
+        along, across = linear @ left, (linear @ treatment)[:, None]
+        d0 = n0 * curve
+        d0 -= 2 * along
+        d0 *= n0
+        d0 += weight @ left**2
+        d1 = n0 * (n1 * curve - across)
+        d1 -= n1 * along
+        d1 += weight @ (left * treatment[:, None])
+        d2 = weight @ treatment[:, None] ** 2 - 2 * n1 * across + n1**2 * curve
+        for part in (n0, n1, d0, d1, d2):  # its treatment is a covariate: never makes p smaller
+            part[fixed] = 0.0
+        return _EffectParts(n0, n1, np.maximum(d0, 0.0), d1, np.maximum(d2, 0.0))
+
+
+@dataclass(frozen=True)
+class _EffectParts:
+    """Statistics of b draws and D studies as functions of an effect x that is added to the treated.
+
+    The effect is ``n0 + x n1`` and its variance ``d0 + 2 x d1 + x^2 d2``; n1 and d2 are (b, 1), the others
+    (b, D); d1 and d2 are None where the variance does not depend on x.
+    """
+
+    n0: np.ndarray
+    n1: np.ndarray
+    d0: np.ndarray
+    d1: np.ndarray | None
+    d2: np.ndarray | None
+
+    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Effects and variances (b, D) at the effect ``x`` (D,)."""
+        if not np.any(x):
+            return self.n0, self.d0
+        top = self.n1 * x
+        top += self.n0
+        if self.d1 is None or self.d2 is None:
+            return top, self.d0
+        spread = self.d2 * x
+        spread += 2 * self.d1
+        spread *= x
+        spread += self.d0
+        return top, np.maximum(spread, 0.0, out=spread)
 
 
 @dataclass(frozen=True)
@@ -312,66 +344,3 @@ def sign_flip_p_values(y: np.ndarray, signs: np.ndarray, *, added: bool) -> np.n
         sums = signs[start : start + TOGETHER].astype(float) @ y.T
         counts += np.count_nonzero(np.abs(sums) >= observed, axis=0)
     return (counts + added) / (signs.shape[0] + added)
-
-
-@dataclass(frozen=True)
-class Reassignments:
-    """Reassigned entries of one staggered design, ready for any number of studies.
-
-    Attributes
-    ----------
-    effect : StaggeredMap
-    observed : (N,) integer array
-        Position of each unit's cohort in ``effect.cohorts``.
-    codes : (B, N) integer array
-    added : bool
-        Count the observed assignment besides (sampled reassignments).
-    """
-
-    effect: StaggeredMap
-    observed: np.ndarray = field(repr=False)
-    codes: np.ndarray = field(repr=False)
-    added: bool = True
-
-    def analytic(self, y: np.ndarray) -> TTests:
-        """Callaway and Sant'Anna's analytic standard errors with the normal distribution; ``y`` (D, N, T)."""
-        parts, centres, scale = self._columns(y)
-        estimates, variances = self._parts(self.observed[None], parts, centres, small_sample=False)
-        return TTests(scale * estimates[0], scale * np.sqrt(variances[0]), np.inf)
-
-    def p_values(self, y: np.ndarray) -> np.ndarray:
-        """Two-sided p-values of the studentised effect; equals ``staggered_permutation_test``."""
-        parts, centres, _ = self._columns(y)
-        top, variance = (part[0] for part in self._parts(self.observed[None], parts, centres))
-        observed = top**2 * (1 - TIE) ** 2
-        counts = np.zeros(y.shape[0])
-        for start in range(0, self.codes.shape[0], TOGETHER):
-            drawn, spread = self._parts(self.codes[start : start + TOGETHER], parts, centres)
-            counts += np.count_nonzero(drawn**2 * variance >= spread * observed, axis=0)
-        return (counts + self.added) / (self.codes.shape[0] + self.added)
-
-    def _columns(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Each unit's part by cohort (C, N, D), its share in the centres (C, C, N, D), the scale (D,)."""
-        y = y - y.mean(axis=1, keepdims=True)
-        y = y - y.mean(axis=2, keepdims=True)
-        scale = np.sqrt(np.mean(y**2, axis=(1, 2)))
-        y = y / scale[:, None, None]
-        rows = self.effect.rows
-        centre = self.effect.centre.reshape(*rows.shape, rows.shape[0])  # (C, T, C)
-        parts = np.einsum("dnt,ct->cnd", y, rows, optimize=True)
-        return parts, np.einsum("dnt,ctk->cknd", y, centre, optimize=True), scale
-
-    def _parts(
-        self, codes: np.ndarray, parts: np.ndarray, centres: np.ndarray, *, small_sample: bool = True
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Effects and variances (b, D), in units of each study's spread."""
-        size = parts.shape[0]
-        inside = [(codes == c).astype(float) for c in range(size)]
-        estimate, variance = np.zeros((2, codes.shape[0], parts.shape[2]))
-        for c, n in enumerate(self.effect.counts.astype(float)):
-            linear = inside[c] @ parts[c]
-            taken = sum(inside[other] @ centres[other, c] for other in range(size))
-            about = inside[c] @ parts[c] ** 2 - 2 * taken * linear + n * taken**2
-            variance += about * (n / max(n - 1, 1) if small_sample else 1.0)
-            estimate += linear
-        return estimate, np.maximum(variance, 0.0)

@@ -10,10 +10,6 @@ from pluseval.numerics.assign import assignments, quantile_strata
 from pluseval.numerics.cluster import cluster_cov
 from pluseval.numerics.linear import classical_cov, fit, one_sample, t_test, welch
 from pluseval.numerics.permute import permutation_test, sign_flip_test
-from pluseval.numerics.reassignment import callaway_santanna_map
-from pluseval.numerics.staggered import group_time_att
-from pluseval.numerics.staggered_average import aggregate_att
-from pluseval.numerics.staggered_permutation import staggered_permutation_test
 from pluseval.numerics.wild import wild_bootstrap
 
 ROUNDING = 1e-9
@@ -84,8 +80,21 @@ def test_permutations_are_those_of_single_studies(drawn, groups, coefficient):
             )
             for row in y
         ]  # fmt: skip
-        by_size, by_tail = many.both(y)
+        (by_size, moved), (by_tail, _) = many.both(y, (0.0, 0.7))
         assert by_size == pytest.approx([a.p_value() for a in alone], abs=ROUNDING)
+        shifted = [
+            permutation_test(
+                row + 0.7 * group, group, statistic="coefficient" if coefficient else "cr2",
+                covariates=covariates, strata=strata, draws=DRAWS, seed=3,
+            ).p_value()
+            for row in y
+        ]  # fmt: skip
+        assert moved == pytest.approx(shifted, abs=ROUNDING)
+        ends = [test.interval() for test in many.resamplings(y[:3])]
+        expected = [a.conf_int() for a in alone[:3]]
+        for side in ("low", "high"):
+            found = [getattr(end, side) for end in ends]
+            assert found == pytest.approx([getattr(end, side) for end in expected], rel=1e-7)
         tails = [[a.p_value(alternative=side) for side in ("less", "greater")] for a in alone]
         assert by_tail == pytest.approx(np.minimum(1, 2 * np.min(tails, axis=1)), abs=ROUNDING)
 
@@ -98,7 +107,7 @@ def test_an_equal_tailed_p_belongs_to_the_equal_tailed_interval(drawn):
         end = permutation_test(row, group, draws=DRAWS, seed=3).conf_int(tails="equal")
         room = 1e-6 * (end.high - end.low)
         inside, outside = (
-            many.both((row - x * group)[None])[1][0] for x in (end.high - room, end.high + room)
+            many.both((row - x * group)[None])[1][0, 0] for x in (end.high - room, end.high + room)
         )
         assert outside <= 0.05 < inside
 
@@ -141,40 +150,3 @@ def test_sign_flips_are_those_of_single_studies(drawn):
     signs = 2 * ((np.arange(2**9)[:, None] >> np.arange(9)) & 1) - 1
     many = studies.sign_flip_p_values(few, signs, added=False)
     assert many == pytest.approx([sign_flip_test(r, draws=512, seed=1).p_value() for r in few], abs=ROUNDING)
-
-
-def test_reassigned_entries_are_those_of_single_studies():
-    rng = np.random.default_rng(2)
-    entry = np.where(np.arange(G) < 5, 3.0, np.where(np.arange(G) < TREATED, 4.0, np.inf))
-    y, periods = rng.normal(size=(6, G, 6)), np.arange(1, 7)
-    strata = quantile_strata(rng.normal(size=G), groups=2)
-    made = assignments(entry, strata=strata, draws=DRAWS, seed=9)
-    effect = callaway_santanna_map(entry, periods=periods, comparison="never_treated")
-    many = studies.Reassignments(effect, made.observed, np.concatenate(list(made.blocks())), not made.exact)
-    choices = {"entry": entry, "periods": periods, "comparison": "never_treated"}
-    alone = [staggered_permutation_test(p, strata=strata, draws=DRAWS, seed=9, **choices) for p in y]
-    assert many.p_values(y) == pytest.approx([a.p_value() for a in alone], abs=ROUNDING)
-    analytic = many.analytic(y)
-    overall = [aggregate_att(group_time_att(p, **choices)) for p in y]
-    assert analytic.estimates == pytest.approx([o.overall for o in overall], rel=ROUNDING)
-    assert analytic.std_errors == pytest.approx([o.overall_se for o in overall], rel=ROUNDING)
-
-
-@pytest.mark.parametrize("errors", ["independent", "CR1"])
-def test_the_uncollapsed_panel_is_least_squares_with_both_effects(errors):
-    rng = np.random.default_rng(4)
-    n, T = 9, 5
-    treated, after = np.arange(n) < 3, np.arange(T) >= 3
-    y = rng.normal(size=(4, n, T)).cumsum(axis=2)
-    on = np.outer(treated, after).astype(float).ravel()
-    practice, year = np.repeat(np.arange(n), T), np.tile(np.arange(T), n)
-    found = studies.panel_t(y, treated, after, errors=errors)
-    for d in range(4):
-        made = fit(y[d].ravel(), on[:, None], absorb=(practice, year))
-        assert found.estimates[d] == pytest.approx(made.coef[0], rel=ROUNDING)
-        if errors == "independent":
-            assert found.df == made.df_resid
-            assert found.std_errors[d] == pytest.approx(np.sqrt(classical_cov(made)[0, 0]), rel=ROUNDING)
-        else:
-            cov = cluster_cov(made, practice, kind="CR1")
-            assert found.std_errors[d] == pytest.approx(cov.std_error(0), rel=ROUNDING)
