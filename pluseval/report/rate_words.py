@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from pluseval.report.error_rates import UNITS, ErrorRates, Row, bounds_for
+from pluseval.report.error_rates import UNITS, ErrorRates, Row, bounds_for, bounds_of
 from pluseval.report.numbers import format_number
 from pluseval.report.readback import Html
 
@@ -95,7 +95,39 @@ def rule(rates: ErrorRates) -> Html:
         "bounds in every kind of study, the one with the highest mean power. The bounds, fixed before the "
         f"table was made: {'; '.join(told)}. If none kept them, it would be the one that misses by least."
     )
-    return Html(f"<p>{html.escape(text)}</p>")
+    return Html("".join(f"<p>{html.escape(line)}</p>" for line in (text, _how_firm(rates))))
+
+
+def _how_firm(rates: ErrorRates) -> str:
+    """Which candidates the rule sets aside, or lets in, by no more than chance in the simulation."""
+    said = ["The rule takes sizes as they were measured, without an allowance for their Monte Carlo error."]
+    known = {one["procedure"]: one for one in rates.manifest.get("candidates", [])}
+    near = [
+        f"{rates.name(name)} (mean power {_share(one['mean_power'])} %)"
+        for name, one in known.items()
+        if one["fails"] and all(_is_near(rates.row(cell, name)) for cell in one["fails"])
+    ]
+    if near:
+        said.append(
+            f"By less than twice that error it sets aside {_listed(near)}: another seed could have let "
+            f"{'it' if len(near) == 1 else 'them'} in, and the highest mean power among those let in decides."
+        )
+    own = [r for r in rates.rows if r["procedure"] == rates.chosen and r.get("size") is not None]
+    close = [r for r in own if _is_near(r)]
+    if own:
+        kinds = [f"{rates.kind(r['cell'])} with {r['treated']:.0f} practices" for r in close]
+        said.append(
+            "The primary is further from its bounds than that"
+            + (f", but for: {_listed(kinds)}." if kinds else " in every kind of study.")
+        )
+    return " ".join(said)
+
+
+def _is_near(row: Row | None) -> bool:
+    """Whether a size lies within two Monte Carlo errors of a bound on it."""
+    if row is None or row.get("size_mcse") is None:
+        return False
+    return any(abs(row["size"] - bound) < 2 * row["size_mcse"] for bound in bounds_of(row) if bound > 0)
 
 
 def alternatives(rates: ErrorRates) -> Html:

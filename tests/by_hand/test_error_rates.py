@@ -138,6 +138,18 @@ def test_the_rule_is_told_with_its_bounds(rates):
     assert "with 5 programme practices 3 to 7 % where effects are constant and at most 10 %" in said
 
 
+def test_the_rule_says_where_chance_in_the_simulation_decides(rates):
+    """A pooled t beyond its bound by far is not named, one just beyond it is; so is a primary near one."""
+    rows = [{**r, "size": 0.055} if r["cell"] == "varying.14" else r for r in rates.rows]
+    firm = rule(ErrorRates(tuple(rows), rates.manifest)).content
+    assert "sets aside" not in firm
+    assert "The primary is further from its bounds than that in every kind of study." in firm
+    rows = [{**r, "size": 0.062} if r["cell"] == "size_trend.14" else r for r in rows]
+    near = rule(ErrorRates(tuple(rows), rates.manifest)).content
+    assert "it sets aside pooled t (mean power 61.0 %): another seed could have let it in" in near
+    assert "but for: trend that depends on list size with 14 practices." in near
+
+
 def test_sizes_are_told_as_ranges_over_the_kinds_of_study(rates):
     shown = sizes(rates, ["permutation_t", "not_tried", "pooled_t"]).content
     assert "permutation t (primary)</th><td>4.7 to 6.6 (3)</td><td>3.5 (1)</td>" in shown
