@@ -56,8 +56,9 @@ def honest_did(
     Returns
     -------
     EstimateSet
-        One estimate per bound; the covariance is that of practice-level changes and taken as known, which
-        few programme practices strain. No p-values: the intervals are the result.
+        One estimate per bound; the covariance is that of practice-level changes (each group its own, no
+        strata) and taken as known, critical values are normal: with few programme practices the intervals
+        are a little too narrow. No p-values: the intervals are the result.
 
     Raises
     ------

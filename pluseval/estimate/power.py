@@ -39,7 +39,7 @@ class DetectableEffect:
     Attributes
     ----------
     effect : float
-        In the difference unit of ``measure``; up or down.
+        In the difference unit of ``measure``; found with its own sign, a rise and a fall taken together.
     effect_mcse : float
         Monte Carlo error of the draws; the data themselves are one sample, which it does not count.
     mean_level : float
@@ -107,8 +107,9 @@ def minimal_detectable_effect(
 
     Practices without an effect are called programme practices, as many as there are and of like size, and
     the procedure is run on their changes as they are. An effect that is the same in all of them only moves
-    its interval, so that the intervals of the placebo assignments hold the power at every effect.
-    The observed effect takes no part.
+    its interval, so that the intervals of the placebo assignments hold the power at every effect. The power
+    is the mean of that for a rise and for a fall of the same size; the test is the two-sided one of level
+    ``alpha``. The observed effect takes no part.
 
     Parameters
     ----------

@@ -24,8 +24,9 @@ class Conjunction:
     """The hypothesis of the trial register as an intersection-union test.
 
     ``key``: ``shown`` (every part passed), ``contradicted`` (a part was shown to go the wrong way),
-    ``not_testable`` (a part has no released result), else ``not_shown``. Each part is tested at level alpha
-    without adjustment: the whole holds only if all hold (Berger 1982, Technometrics 24: 295-300).
+    ``not_testable`` (a part has no released result), else ``not_shown``. Each part is tested one-sided at
+    half of alpha without adjustment: the whole holds only if all hold (Berger 1982, Technometrics 24:
+    295-300). ``contradicted`` is no such test: any part can bring it about, each with half of alpha.
     """
 
     key: Outcome
