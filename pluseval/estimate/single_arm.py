@@ -19,6 +19,7 @@ from pluseval.estimate.conclude import (
     require_margin,
     weight_words,
 )
+from pluseval.estimate.did import already_treated
 from pluseval.estimate.inference import Inference, JointInference
 from pluseval.estimate.problem import Changes, OneSample
 from pluseval.estimate.result import Estimand, Estimate, EstimateSet, JointTest
@@ -191,7 +192,7 @@ def _change(
         group="programme",
         at=None if at is None else float(at),
         margin=margin,
-        notes=collapsed.notes,
+        notes=(*collapsed.notes, *already_treated(frame, before)),
         losses=collapsed.losses,
     )
     return conclude(subject, inference.infer(problem, level), level=level)

@@ -106,7 +106,7 @@ def _equivalent(claim: Claim, found: tuple, others: dict) -> Outcome:
         return Outcome(AGREES, tell(number), f"within the margin of {number.margin:g} on both sides")
     if _significant(number):
         return Outcome(DIFFERS, tell(number))
-    return Outcome(NOT_TESTABLE, tell(number), f"the interval is wider than the margin of {number.margin:g}")
+    return Outcome(NOT_TESTABLE, tell(number), f"the interval reaches beyond the margin of {number.margin:g}")
 
 
 def _levels(found: tuple, group: str) -> dict[float, Any]:

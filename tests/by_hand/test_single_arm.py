@@ -49,6 +49,12 @@ def test_single_arm_is_a_paired_t_test_of_practices():
         )
 
 
+def test_a_first_wave_after_the_start_is_no_clean_baseline_and_says_so():
+    note = "6 programme practices had started by 2016"
+    assert any(note in n for n in single_arm(framed({2016: BEFORE, 2019: AFTER}), inference=OLS()).notes)
+    assert not single_arm(framed({2015: BEFORE, 2019: AFTER}), inference=OLS()).notes
+
+
 def test_comparison_practices_are_ignored():
     values = {2016: [1.0, 2.0, *BEFORE], 2019: [9.0, 1.0, *AFTER]}
     result = single_arm(framed(values, comparison=2), inference=OLS())
