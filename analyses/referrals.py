@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
+
 from pluseval.data.study import Study
 from pluseval.errors import DesignError
 from pluseval.estimate.inference import OLS
@@ -75,9 +77,10 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
     skipped = []
     try:
         use = referral_percentage(study, count="referrals", destination="pluspunt").cells
-        use = use[use["period"] == first].set_index("cluster")["y"].rename("pluspunt_use")
+        use = use[use["period"] == first].set_index("cluster")["y"].reindex(frame.practices.index)
+        require_spread(use[frame.treated.reindex(use.index, fill_value=False)], plan.disclosure.min_practices)
         modified = effect_modifier(
-            frame.with_practices({"pluspunt_use": use.reindex(frame.practices.index)}),
+            frame.with_practices({"pluspunt_use": use}),
             "pluspunt_use",
             inference=OLS(),
             periods=reading.periods,
@@ -96,6 +99,22 @@ def published_readings(study: Study, outcome: Outcome, plan: Plan) -> Analysis:
     except DesignError as reason:
         skipped.append(("referrals.pluspunt.effect", str(reason)))
     return Analysis(tuple(sets), tuple(skipped)) + published_procedures(frame, outcome, plan)
+
+
+def require_spread(values: pd.Series, least: int) -> None:
+    """Refuse values that all but a few practices share: the slope beside the mean of all gives the few away.
+
+    Raises
+    ------
+    DesignError
+        Fewer than ``least`` practices differ from the most frequent value.
+    """
+    apart = values.size - int(values.value_counts(dropna=False).max())
+    if 0 < apart < least:
+        raise DesignError(
+            "all but a few programme practices have the same value, so that how the difference goes with it "
+            "would give away the change of those few"
+        )
 
 
 def replace_adjust(reading: Variation, adjust: tuple[str, ...]) -> Variation:

@@ -12,13 +12,14 @@ import pytest
 from pluseval.data.frame import AnalysisFrame, Loss, Measure
 from pluseval.data.source import Source
 from pluseval.estimate.bacon import goodman_bacon
+from pluseval.estimate.credibility import baseline_check
 from pluseval.estimate.describe import group_means
 from pluseval.estimate.did import did
 from pluseval.estimate.distribution import described_share, distribution
 from pluseval.estimate.dose import dose_did
 from pluseval.estimate.event_study import event_study
 from pluseval.estimate.imputation import imputation_did
-from pluseval.estimate.inference import OLS
+from pluseval.estimate.inference import OLS, ClusterRobust
 from pluseval.estimate.modifier import effect_modifier
 from pluseval.estimate.result import Cell, EstimateSet, Year
 from pluseval.estimate.staggered import staggered_did
@@ -130,6 +131,47 @@ def test_no_combination_of_released_numbers_isolates_fewer_practices_than_the_mi
     assert {s.rule for s in released.suppressed} == {gate.PRACTICES}
     matrix, practices = moves
     assert not isolated(matrix[:-1], practices, FOUR.min_practices - 1)
+
+
+def checks(frame: AnalysisFrame) -> list[EstimateSet]:
+    """The contrast by exposure, given list size, by both, and from two baselines."""
+    ask = {"inference": ClusterRobust("CR2"), "windows": WINDOWS}
+    ways = ({}, {"weights": "exposure"}, {"adjust": ["log(size)"]})
+    every = enumerate((*ways, {**ways[1], **ways[2]}))
+    made = [replace(did(frame, **ask, **way), term=str(n)) for n, way in every]
+    first, second = WINDOWS
+    baselines = ((first[0], first[0]), (first[1], first[1]))
+    more = baseline_check(frame, inference=OLS(), baselines=baselines, after=second)
+    return [EstimateSet("ways", "ways", tuple(made)), EstimateSet("baselines", "two", more.estimates)]
+
+
+def test_nor_with_weights_covariates_and_baselines_beside_the_levels():
+    """Every programme practice has a list of its own size, which grows: no two weightings are alike."""
+    data = panel((5, 3))
+    data["size"] = 1_000 + 150 * data["practice"] ** 1.5
+    data["exposure"] = data["size"] * (1 + (data["year"] - 2014) * (0.01 + 0.002 * data["practice"]))
+
+    def told(given: pd.DataFrame) -> list[EstimateSet]:
+        columns = {"unit": "practice", "period": "year", "y": "y", "entry": "entry", "persons": "persons"}
+        return checks(AnalysisFrame.from_pandas(given, **columns, exposure="exposure", covariates=["size"],
+                                                measure=GRADE))  # fmt: skip
+
+    def numbers(given: pd.DataFrame) -> np.ndarray:
+        return np.array([e.estimate for s in told(given) for e in s])
+
+    assert not release(told(data), FOUR).suppressed
+    base, columns = numbers(data), []
+    rows = data.index[(data["entry"] > 0) & (data["year"] != 2016)]
+    for row in rows:
+        columns.append(numbers(data.assign(y=data["y"].where(data.index != row, data["y"] + 1.0))) - base)
+    years = data.loc[rows, "year"].to_numpy()
+    levels = (years == np.unique(years)[:, None]) / 8
+    matrix = np.vstack([levels, np.column_stack(columns)])
+    practices = data.loc[rows, "practice"].to_numpy()
+    assert np.linalg.matrix_rank(matrix) > len(levels) + 4
+    assert not isolated(matrix, practices, FOUR.min_practices - 1)
+    one_less = np.where(practices == 2, 0, matrix[-1])  # a practice left out: its own change follows
+    assert isolated(np.vstack([matrix, one_less]), practices, FOUR.min_practices - 1)
 
 
 def test_the_overall_of_a_staggered_start_would_isolate_the_small_cohort(moves):

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pluseval.data.frame import AnalysisFrame
 from pluseval.data.load import load_study
 from pluseval.data.study import Study
-from pluseval.errors import PlanError
+from pluseval.errors import DesignError, PlanError
 from pluseval.estimate.honest import honest_did
 from pluseval.estimate.result import EstimateSet
 from pluseval.pipeline.analyse import require_known
@@ -254,6 +255,18 @@ def test_specialties_are_one_of_many_and_a_small_one_does_not_follow(study, lean
     shown = release(found.sets, DisclosureRules(min_persons=least + 1))
     assert not shown.suppressed and math.isfinite(found.sets[0].joint[0].p_value)
     assert effects(study, plain.model_copy(update={"by_specialty": False}), plan).sets == ()
+
+
+@pytest.mark.parametrize(("zeros", "refused"), [(0, False), (8, False), (9, True), (13, True), (14, False)])
+def test_practices_that_use_a_service_are_not_given_away_beside_those_that_do_not(zeros: int, refused: bool):
+    """A slope on values that are zero in all but a few weighs those few alone, once the mean is taken off."""
+    values = pd.Series([0.0] * zeros + [1.5 + n for n in range(14 - zeros)])
+    require_spread = analyses_module("referrals").require_spread
+    if refused:
+        with pytest.raises(DesignError, match="all but a few"):
+            require_spread(values, 6)
+    else:
+        require_spread(values, 6)
 
 
 @pytest.mark.parametrize(
