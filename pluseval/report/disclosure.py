@@ -11,7 +11,7 @@ from pluseval.errors import DesignError, DisclosureError
 from pluseval.estimate.result import Cell, Estimate, EstimateSet
 from pluseval.report.differencing import PRACTICES as BETWEEN_PRACTICES
 from pluseval.report.differencing import Key, Presence, leaves_few_alone, nested, presences, revealed
-from pluseval.report.small_counts import without_small_counts
+from pluseval.report.small_counts import with_blurred_ends, without_small_counts
 
 _GATE = object()  # held by release alone: without it a Released cannot be made
 _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
@@ -335,8 +335,8 @@ def release(
     -------
     Released
         The sets that passed, the list of what did not, the rules. Counts of losses below ``min_persons`` are
-        replaced by "fewer than", and the other losses are rounded then. A joint test over a suppressed
-        estimate is suppressed too.
+        replaced by "fewer than", and the other losses are rounded then. The ends of sign-flip intervals
+        have four digits. A joint test over a suppressed estimate is suppressed too.
 
     Raises
     ------
@@ -374,5 +374,7 @@ def release(
             held.extend(Suppressed(one.name, joint.name, JOINT) for joint in one.joint)
         if kept:
             out.append(replace(one, estimates=tuple(kept), joint=one.joint if whole else ()))
+    if rules.min_practices and not consented:
+        out = [with_blurred_ends(one) for one in out]
     out = without_small_counts(out, min_persons=rules.min_persons, min_practices=rules.min_practices)
     return Released(sets=tuple(out), suppressed=tuple(held), rules=rules, gate=_GATE)

@@ -1,10 +1,10 @@
-"""Counts of a few persons or practices become words, with all from which they could be subtracted."""
+"""What tells of a few persons or practices by its exact value: counts in words, ends in few digits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from pluseval.data.frame import Loss
 from pluseval.estimate.result import Cell, Estimate, EstimateSet, Year
@@ -12,6 +12,8 @@ from pluseval.report.differencing import Key, presences
 
 _COUNTED = re.compile(r"(?<![\d.,-])(\d+)(?= (?:programme |comparison )?(practice|person)s?\b)")
 _OF_PRACTICES = "practices "  # how the reason of a loss of practices begins
+_SIGN_FLIPS = "sign flips"
+_DIGITS = 4
 
 
 def without_small_counts(
@@ -92,3 +94,40 @@ def _shown(cell: Cell, least: int) -> tuple[Year, ...]:
     if any(0 < cell.practices - year.practices < least for year in cell.years):
         return ()
     return tuple(replace(year, members=frozenset()) for year in cell.years)
+
+
+def with_blurred_ends(one: EstimateSet) -> EstimateSet:
+    """The ends of sign-flip intervals in four significant digits.
+
+    Such an end is the mean change of some subset of the practices, often of three to five. Which they are
+    nobody is told; but practices that know their own changes could recognise the exact value, as means of
+    scores are fractions of a few answers, and subtract themselves.
+
+    Examples
+    --------
+    >>> _blurred(-0.010529410618)
+    -0.01053
+    """
+    return replace(one, estimates=tuple(map(_with_blurred_ends, one.estimates)))
+
+
+def _with_blurred_ends(one: Estimate) -> Estimate:
+    if not one.inference.startswith(_SIGN_FLIPS):
+        return one
+    interval = None if one.interval is None else _Blurred(one.interval)
+    return replace(one, conf_low=_blurred(one.conf_low), conf_high=_blurred(one.conf_high), interval=interval)
+
+
+@dataclass(frozen=True)
+class _Blurred:
+    """The interval of an estimate at any level, its ends in few digits."""
+
+    exact: Callable[[float], tuple[float, float]]
+
+    def __call__(self, level: float) -> tuple[float, float]:
+        low, high = self.exact(level)
+        return _blurred(low), _blurred(high)
+
+
+def _blurred(end: float) -> float:
+    return float(f"{end:.{_DIGITS}g}")

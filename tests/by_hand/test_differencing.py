@@ -20,8 +20,10 @@ from pluseval.estimate.dose import dose_did
 from pluseval.estimate.event_study import event_study
 from pluseval.estimate.imputation import imputation_did
 from pluseval.estimate.inference import OLS, ClusterRobust
+from pluseval.estimate.inference_resampling import SignFlip
 from pluseval.estimate.modifier import effect_modifier
 from pluseval.estimate.result import Cell, EstimateSet, Year
+from pluseval.estimate.single_arm import single_arm
 from pluseval.estimate.staggered import staggered_did
 from pluseval.estimate.sun_abraham import sun_abraham
 from pluseval.pipeline.run import _without_small_counts as without_small_counts
@@ -290,6 +292,30 @@ def test_a_part_of_a_measure_by_few_persons_is_held_back(made):
     ]
     held = release(sets, RULES).suppressed
     assert [(s.name, s.rule) for s in held] == [("all", gate.DIFFERENCE_PERSONS)]
+
+
+def test_the_end_of_a_sign_flip_interval_is_no_exact_mean_of_a_few_practices():
+    """Each end is the mean change of some of the practices: who knows all of these but one finds the last."""
+    data = panel((10, 4))
+    made = single_arm(frame_of(data), inference=SignFlip(draws=16_384), windows=((2015, 2015), (2018, 2018)))
+    values = data[data["entry"] > 0].pivot(index="practice", columns="year", values="y")
+    change = (values[2018] - values[2015]).to_numpy()
+    some = (np.arange(1, 2**14)[:, None] >> np.arange(14)) & 1
+    means = some @ change / some.sum(axis=1)
+
+    def off(end: float) -> float:
+        return float(np.abs(means - end).min())
+
+    (told,) = release([made], RULES).sets[0]
+    assert (told.estimate, told.p_value) == (made.estimate, made.p_value)
+    for level in (0.9, 0.95):
+        exact, shown = made.conf_int(level), told.conf_int(level)
+        assert max(map(off, exact)) < 1e-8 < 1e-7 < min(map(off, shown))
+        assert shown == pytest.approx(exact, rel=5e-4)
+    (written,) = set_record(release([made], RULES).sets[0])["estimates"]
+    assert [(i["low"], i["high"]) for i in written["intervals"]] == [told.conf_int(v) for v in (0.9, 0.95)]
+    plain = did(frame_of(data), inference=OLS(), windows=WINDOWS)
+    assert release([plain], RULES).sets[0].estimates[0].conf_low == plain.conf_low
 
 
 def test_no_practice_is_named_by_what_was_released():
