@@ -134,19 +134,22 @@ class RatePermutation:
         """The outermost end on one side in logs, its p, and whether all up to it was accepted on the grid."""
         centre, unit = float(np.log(self.ratio)), self.log_std_error
         grid = np.concatenate([[0.0], STEPS])
+        if not self._p(centre, alternative) > alpha:
+            # a one-sided test may reject the estimate itself: the end then lies on its other side
+            grid = np.concatenate([-STEPS[::-1], grid])
         accepted = [self._p(centre + side * unit * step, alternative) > alpha for step in grid]
         if accepted[-1]:
             return side * np.inf, np.nan, all(accepted)
         if not any(accepted):
             raise DesignError("the test rejects every ratio on this side; more draws or practices are needed")
-        last = int(np.flatnonzero(accepted)[-1])
+        first, last = np.flatnonzero(accepted)[[0, -1]]
         near, far = grid[last], grid[last + 1]
-        while far - near > ENOUGH * max(far, 1.0):
+        while far - near > ENOUGH * max(abs(far), 1.0):
             middle = (near + far) / 2.0
             inside = self._p(centre + side * unit * middle, alternative) > alpha
             near, far = (middle, far) if inside else (near, middle)
         end = centre + side * unit * near
-        return end, self._p(end, alternative), all(accepted[: last + 1])
+        return end, self._p(end, alternative), all(accepted[first : last + 1])
 
 
 def rate_ratio_permutation(

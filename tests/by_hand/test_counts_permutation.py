@@ -126,3 +126,18 @@ def test_what_cannot_be_tested_is_refused_and_arrays_are_left_alone():
             rate_ratio_permutation(*choices, draws=99, seed=1)
     with pytest.raises(DesignError):
         rate_ratio_permutation(COUNTS[:4], EXPOSURES[:4], TREATED[[0, 1, 4, 5]], draws=99, seed=1, alpha=0.05)
+
+
+def test_an_interval_with_equal_tails_may_lie_wholly_beside_the_estimate():
+    """Larger practices take part and fall by themselves; within strata of them those that took part rose."""
+    rng = np.random.default_rng(5)
+    treated = np.repeat([1, 0, 1, 0], [8, 8, 1, 23])
+    strata = np.repeat([1, 0], [16, 24])
+    change = 0.12 * treated - 0.6 * strata + rng.normal(0, 0.03, 40)
+    counts = np.column_stack([np.full(40, 300.0), 300 * np.exp(change)])
+    test = rate_ratio_permutation(counts, np.full((40, 2), 1000.0), treated, strata=strata, draws=199, seed=2)
+    found = test.conf_int(0.95, tails="equal")
+    assert test.ratio < 1 < found.low < np.exp(0.12) < found.high
+    assert found.bounded and found.connected
+    for end, side in ((found.low, "greater"), (found.high, "less")):
+        assert test.p_value(end, alternative=side) == pytest.approx(0.03)
