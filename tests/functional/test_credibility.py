@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from pluseval.data.study import Study
 from pluseval.errors import DesignError, PlanError
 from pluseval.estimate.honest import honest_did
 from pluseval.estimate.result import EstimateSet
+from pluseval.outcomes.survey import survey_response
 from pluseval.pipeline.analyse import require_known
 from pluseval.pipeline.assets import analyses_module, locate
 from pluseval.pipeline.contrast import estimate_of, frame_of, maker_of
@@ -255,6 +257,24 @@ def test_specialties_are_one_of_many_and_a_small_one_does_not_follow(study, lean
     shown = release(found.sets, DisclosureRules(min_persons=least + 1))
     assert not shown.suppressed and math.isfinite(found.sets[0].joint[0].p_value)
     assert effects(study, plain.model_copy(update={"by_specialty": False}), plan).sets == ()
+
+
+def test_a_few_who_did_or_did_not_answer_are_not_counted_by_a_percentage(study, plan: Plan):
+    """One wave in which all but four of the programme answered, and one in which three of the others did."""
+    frame = survey_response(study)
+    rows, joined = frame.rows.copy(), frame.rows["entry"].notna()
+    first, *_, last = frame.periods
+    for group, period, all_but in ((joined, first, 4), (~joined, last, None)):
+        own = rows.index[group & (rows["period"] == period)]
+        rows.loc[own, "numerator"] = rows.loc[own, "exposure"] if all_but else 0.0
+        rows.loc[own[0], "numerator"] += -4.0 if all_but else 3.0
+    response = analyses_module("experienced_quality").response
+    told = {e.term for e in response(replace(frame, rows=rows), plan).sets[0]}
+    every = {e.term for e in response(frame, plan).sets[0]}
+    assert every - told == {f"programme {first}", f"comparison {last}"}
+    few = rows.assign(numerator=0.0)
+    nothing = response(replace(frame, rows=few), plan)
+    assert not nothing.sets and len(nothing.skipped) == 1
 
 
 @pytest.mark.parametrize(("zeros", "refused"), [(0, False), (8, False), (9, True), (13, True), (14, False)])
