@@ -161,33 +161,41 @@ def collapse(
     if average not in ("ratio_of_sums", "mean_of_ratios"):
         raise DesignError(f"average is {average!r}; use 'ratio_of_sums' or 'mean_of_ratios'")
     cells = frame.cells
-    inside = cells["period"].map(lambda p: next((i for i, w in enumerate(windows) if p in w), -1))
-    cells = cells.assign(window=inside)[inside >= 0]
-    grouped = cells.groupby(["cluster", "window"], sort=True)
-    table = grouped.agg(
-        numerator=("numerator", "sum"), exposure=("exposure", "sum"), mean=("y", "mean"), years=("y", "size")
-    ).unstack("window")
-    wide = {
-        name: table[name].reindex(columns=range(len(windows))) for name in ("numerator", "exposure", "mean")
-    }
-    complete = wide["numerator"].notna().all(axis=1).to_numpy()
+    everyone = cells["cluster"].nunique()
+    period = cells["period"].to_numpy()
+    inside = np.full(period.size, -1)
+    for at, window in reversed(list(enumerate(windows))):
+        inside[(period >= window.first) & (period <= window.last)] = at
+    cells, inside = cells[inside >= 0], inside[inside >= 0]
+    code, clusters = pd.factorize(cells["cluster"], sort=True)
+    clusters = clusters.rename("cluster")
+    shape = (clusters.size, len(windows))
+    place = code * shape[1] + inside
+
+    def summed(values: np.ndarray | None) -> np.ndarray:
+        return np.bincount(place, values, shape[0] * shape[1]).reshape(shape)
+
+    years = summed(None)
+    missing = np.where(years > 0, 0.0, np.nan)
+    numerators = summed(cells["numerator"].to_numpy(float)) + missing
+    exposures = summed(cells["exposure"].to_numpy(float)) + missing
+    complete = (years > 0).all(axis=1)
     if not complete.any():
         raise DesignError(
             f"no practice has a value in each of {', '.join(map(str, windows))}; leave out the "
             "periods that many practices lack"
         )
-    if not allow_zero and not np.any(wide["numerator"].to_numpy()[complete]):
+    if not allow_zero and not np.any(numerators[complete]):
         raise DesignError(
             f"{frame.measure.label}: every value in {', '.join(map(str, windows))} is zero, so there is "
             "nothing to compare; check the extract or the filter"
         )
     if average == "ratio_of_sums":
-        values = frame.measure.per * wide["numerator"].to_numpy() / wide["exposure"].to_numpy()
+        values = frame.measure.per * numerators / exposures
     else:
-        values = wide["mean"].to_numpy()
-    clusters = table.index
+        values = summed(cells["y"].to_numpy(float)) / np.where(years > 0, years, np.nan)
     practices = frame.practices.loc[clusters]
-    years = table["years"].reindex(columns=range(len(windows))).to_numpy()[complete]
+    years = years[complete]
     partial = int(np.sum((years < years.max(axis=0)).any(axis=1)))
     notes = (
         (f"{partial} practices lack a year of a window; their other years stand for it",) if partial else ()
@@ -197,14 +205,14 @@ def collapse(
         clusters=clusters,
         treated=frame.treated.loc[clusters].to_numpy(bool),
         values=values,
-        exposures=wide["exposure"].to_numpy(),
-        numerators=wide["numerator"].to_numpy(),
+        exposures=exposures,
+        numerators=numerators,
         windows=tuple(windows),
         columns={str(name): practices[name].to_numpy() for name in practices.columns},
         losses=lost,
         notes=notes,
     )
-    absent = frame.cells["cluster"].nunique() - clusters.size
+    absent = everyone - clusters.size
     named = "both periods" if len(windows) == 2 else "every period"
     kept = everything.keep(complete, f"practices without a value in {named}")
     if absent:  # practices with no row in any window at all belong to the same loss

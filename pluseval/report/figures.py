@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from pluseval.errors import DesignError
@@ -89,7 +90,8 @@ def emit_figure(one: Any, *, lang: str = "en", marks: Marks | None = None) -> Pi
     figure = plot(one, lang=lang, marks=marks)
     stream = io.StringIO()
     with own_style():
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        # savefig draws twice: once to lay out, which the drawing itself does as well
+        FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})
     svg = stream.getvalue()
     image = "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
     alt, text = alt_text(one, lang=lang), caption(one, lang=lang)
