@@ -43,7 +43,7 @@ def test_estimate_pooled_error_and_degrees_of_freedom_are_one(peer, frame):
 
 
 def test_its_clustered_error_is_cr1_that_also_counts_every_practice_as_a_parameter(peer, frame):
-    """``group_debias``: G / (G - 1) and (N - 1) / (N - K); K counts each practice, though nested in clusters."""
+    """``group_debias``: G / (G - 1) (N - 1) / (N - K), where K counts the practices (the clusters)."""
     ours = pe.did(frame, inference=pe.ClusterRobust("CR1"))
     theirs = peer.fit(cov_type="clustered", cluster_entity=True, group_debias=True)
     rows = 2 * PRACTICES
