@@ -17,7 +17,7 @@ book: $(READY)  ## evaluate the embedded synthetic study (DATA=path: your own) a
 	$(BIN)/pluseval book $(if $(DATA),--data "$(DATA)")
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## style, imports that point down, types of the public API
 	$(BIN)/ruff check .
