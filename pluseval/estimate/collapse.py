@@ -179,7 +179,7 @@ def collapse(
     missing = np.where(years > 0, 0.0, np.nan)
     numerators = summed(cells["numerator"].to_numpy(float)) + missing
     exposures = summed(cells["exposure"].to_numpy(float)) + missing
-    complete = (years > 0).all(axis=1)
+    complete = np.all(years > 0, axis=1)
     if not complete.any():
         raise DesignError(
             f"no practice has a value in each of {', '.join(map(str, windows))}; leave out the "
