@@ -13,17 +13,14 @@ _LABELS = {
     "real": "",
     "public": "",
     "planted": "synthetic",
-    "conditioned": (
-        "synthetic, drawn to reproduce the published figures; no evidence about PlusPraktijken"
-    ),
+    "conditioned": ("synthetic, drawn to reproduce the published figures; no evidence about PlusPraktijken"),
 }
 _LABELS_NL = {
     "real": "",
     "public": "",
     "planted": "synthetisch",
     "conditioned": (
-        "synthetisch, zo getrokken dat de gepubliceerde cijfers terugkomen; "
-        "geen bewijs over PlusPraktijken"
+        "synthetisch, zo getrokken dat de gepubliceerde cijfers terugkomen; geen bewijs over PlusPraktijken"
     ),
 }
 
