@@ -197,9 +197,7 @@ def relative_widths(rates: ErrorRates, *, to: str = "pooled_t", title: str) -> H
     )
     measured = [r for r in rates.rows if r["procedure"] in found and r.get("intervals")]
     counts = sorted(int(r["intervals"]) for r in measured)
-    number = (
-        f"{format_number(counts[0], 0)} to {format_number(counts[-1], 0)} intervals a row" if counts else ""
-    )
+    number = f"{_from_to(counts)} intervals a row" if counts else ""
     text = (
         f"{title}. Unit: multiples of the median width of {rates.name(to)} in the same kind of study. Marks: "
         "geometric mean over the kinds of study with a constant effect; lines: from smallest to largest. "
@@ -232,12 +230,15 @@ def figure(name: str, drawing: str, alt: str, text: str, values: Html) -> Html:
     )
 
 
+def _from_to(counts: Sequence[int]) -> str:
+    """The smallest and the largest of sorted counts, or the one that they are."""
+    return " to ".join(format_number(n, 0) for n in dict.fromkeys((counts[0], counts[-1])))
+
+
 def foot(rows: Sequence[Row], what: str, *, further: str = "") -> str:
     """The end of a caption: number of studies, Monte Carlo error, source."""
     counts = sorted({int(r["studies"]) for r in rows if r.get("studies")})
-    studies = (
-        " to ".join(format_number(n, 0) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
-    )
+    studies = _from_to(counts) if counts else "0"
     errors = [r[f"{what}_mcse"] for r in rows if r.get(f"{what}_mcse") is not None]
     error = f"; Monte Carlo error at most {100 * max(errors):.2f} points{further}" if errors else ""
     return f"n: {studies} studies of each kind and procedure{error}. Source: {SOURCE}."
