@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,15 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = "pluseval/_bundled"
+NOT_OURS = (".git", ".venv", "_build", "build", "results", "__pycache__", ".hypothesis", ".*_cache")
 
 pytest.importorskip("hatchling")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built where a book was built before: what is made there is not brought along."""
     place = tmp_path_factory.mktemp("wheel")
+    tree = shutil.copytree(ROOT, place / "tree", ignore=shutil.ignore_patterns(*NOT_OURS))
+    (tree / "book" / "_build" / "html").mkdir(parents=True)
+    (tree / "book" / "_build" / "html" / "index.html").write_text("a built page", encoding="utf-8")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=tree, check=True, capture_output=True)
     (made,) = place.glob("*.whl")
     return made
 
