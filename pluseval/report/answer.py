@@ -8,7 +8,7 @@ from typing import Literal
 
 from pluseval.report.claim import claims
 from pluseval.report.phrases import PHRASES
-from pluseval.report.words import Verdict
+from pluseval.report.verdict import Verdict
 
 # The front page's questions, and those of them that the conjunctive hypothesis joins.
 FRONT = ("health", "experience", "msz", "total", "referrals")

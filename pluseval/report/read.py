@@ -15,7 +15,7 @@ from pluseval.report.catalogue import SETS
 from pluseval.report.numbers import check_language, decimals_of, format_number, unit_of, with_unit
 from pluseval.report.phrases import PHRASES
 from pluseval.report.readback import Html, Number, Quantity, ReadCounts, ReadSet, Record, near_names
-from pluseval.report.words import Verdict
+from pluseval.report.verdict import Verdict
 
 POINTER = "latest"
 _NUMERIC = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
